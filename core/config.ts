@@ -91,7 +91,11 @@ const file = z.strictObject({
     })
     .prefault({}),
   bodies: z
-    .strictObject({ store: z.boolean().default(true), limit: size.default(1024 ** 2), spill: z.string().nullable().default(null) })
+    .strictObject({
+      store: z.boolean().default(true),
+      limit: size.default(1024 ** 2),
+      spill: z.string().nullable().default(null),
+    })
     .prefault({}),
   retention: z.strictObject({ rows: days.default(400), bodies: days.default(30) }).prefault({}),
   journal: z
@@ -107,7 +111,11 @@ const file = z.strictObject({
 })
 
 type File = z.infer<typeof file>
-type DeepReadonly<T> = T extends (infer U)[] ? readonly DeepReadonly<U>[] : T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+type DeepReadonly<T> = T extends (infer U)[]
+  ? readonly DeepReadonly<U>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T
 
 export type ProviderConfig = DeepReadonly<z.infer<typeof provider>>
 export type ExportDestination = DeepReadonly<z.infer<typeof exportDestination>>
@@ -186,7 +194,8 @@ const substitute = (value: unknown, env: Env, missing: string[], at: string): un
 const literalSecrets = (value: unknown, at: string, found: string[]): void => {
   if (typeof value === 'string') {
     const name = at.split('.').at(-1) ?? ''
-    if (looksLikeKey.test(value) || (secretName.test(name) && /^(Bearer|Basic)\s+[A-Za-z0-9+/=_-]{16,}$/.test(value))) found.push(at)
+    if (looksLikeKey.test(value) || (secretName.test(name) && /^(Bearer|Basic)\s+[A-Za-z0-9+/=_-]{16,}$/.test(value)))
+      found.push(at)
   } else if (Array.isArray(value)) value.forEach((item, i) => literalSecrets(item, `${at}.${i}`, found))
   else if (value !== null && typeof value === 'object')
     for (const [key, item] of Object.entries(value)) literalSecrets(item, at === '' ? key : `${at}.${key}`, found)
@@ -206,7 +215,12 @@ const knownKeysAt = (path: readonly PropertyKey[]): readonly string[] => {
 }
 const unwrap = (schema: unknown): unknown => {
   let inner = schema
-  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional || inner instanceof z.ZodNullable)
+  while (
+    inner instanceof z.ZodDefault ||
+    inner instanceof z.ZodPrefault ||
+    inner instanceof z.ZodOptional ||
+    inner instanceof z.ZodNullable
+  )
     inner = inner.unwrap()
   return inner
 }
@@ -231,7 +245,9 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
       const node = n === 0 ? document.contents : document.getIn(steps.slice(0, n), true)
       if (node !== null && typeof node === 'object' && 'range' in node) {
         if (n === steps.length && lastKey !== undefined && 'items' in node) {
-          const pair = (node.items as { key?: { value?: unknown; range?: [number, number, number] } }[]).find((item) => item.key?.value === lastKey)
+          const pair = (node.items as { key?: { value?: unknown; range?: [number, number, number] } }[]).find(
+            (item) => item.key?.value === lastKey,
+          )
           if (pair?.key?.range) return pair.key.range[0]
         }
         return (node.range as [number, number, number] | undefined)?.[0] ?? 0
@@ -243,7 +259,9 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
   const secrets: string[] = []
   literalSecrets(raw, '', secrets)
   for (const at of secrets)
-    faults.push(`${where(offsetOf(at.split('.')))}: ${at} holds a secret in clear. Put it into the environment and write \${NAME} here.`)
+    faults.push(
+      `${where(offsetOf(at.split('.')))}: ${at} holds a secret in clear. Put it into the environment and write \${NAME} here.`,
+    )
   const missing: string[] = []
   const checked = file.safeParse(substitute(raw, env, missing, ''))
   for (const fault of missing) faults.push(`${where(offsetOf((fault.split(':')[0] ?? '').split('.')))}: ${fault}`)
@@ -337,7 +355,9 @@ export const loadConfig = (env: Env, cwd: string): Config => {
   if (!Number.isInteger(proxies) || proxies < 1 || proxies > 64)
     throw new ConfigError(`WEIR_PROXIES: "${env.WEIR_PROXIES ?? ''}" is not a number of processes. Accepted: 1 to 64.`)
   if (proxies > 1 && !env.REDIS_URL)
-    throw new ConfigError('WEIR_PROXIES: more than one proxy process needs REDIS_URL, because limits and budgets must stay exact.')
+    throw new ConfigError(
+      'WEIR_PROXIES: more than one proxy process needs REDIS_URL, because limits and budgets must stay exact.',
+    )
   for (const [name, issue] of [
     ['KAFKA_BROKERS', 'The journal is read directly'],
     ['REDIS_URL', 'One proxy process keeps its state in memory'],

@@ -2,14 +2,7 @@ import type { AnswerError } from './providers/answer.js'
 
 /** How an exchange ended (wire.md §3). HTTP error answers of an upstream are `complete`: their `status` says the rest. */
 export type Outcome =
-  | 'complete'
-  | 'client_abort'
-  | 'upstream_abort'
-  | 'error_event'
-  | 'stall'
-  | 'refused'
-  | 'cached'
-  | 'proxy_lost'
+  'complete' | 'client_abort' | 'upstream_abort' | 'error_event' | 'stall' | 'refused' | 'cached' | 'proxy_lost'
 
 /** Why a send failed, in the words of routing.md §3; empty when it did not. */
 export type ErrorKind =

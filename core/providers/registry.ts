@@ -1,0 +1,269 @@
+import type { Config, ProviderConfig } from '../config.js'
+import { isLoopback } from '../config.js'
+
+/** How a route's bodies are shaped, and so which reader takes them and which shape our own errors wear. */
+export type Family = 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini' | 'cohere' | 'ollama' | 'bedrock'
+
+export interface ProviderPrefix {
+  readonly path: string
+  readonly family: Family
+}
+
+/** One provider we can send to: data, whether built in (headers.md §2.2) or from weir.yaml. */
+export interface Provider {
+  readonly name: string
+  readonly aliases: readonly string[]
+  /** `scheme://host[:port]`; may hold `{segment}`, the path segment after the provider's name. */
+  readonly origin: string
+  /** The path carries a resource or region after the provider's name. */
+  readonly segment: 'resource' | 'region' | null
+  /** Prefixes that go to the origin unchanged; the longest wins. */
+  readonly prefixes: readonly ProviderPrefix[]
+  /** What takes the place of a leading `/v1/` that no prefix matched, and the root of the unified paths, by family. */
+  readonly roots: { readonly 'openai-chat'?: string; readonly anthropic?: string }
+  /** Where its key goes besides `Authorization: Bearer`. */
+  readonly keyHeader: 'authorization' | 'x-api-key' | 'x-goog-api-key' | 'api-key' | null
+  /** Sends it a traceparent of ours. */
+  readonly propagate: boolean | 'all'
+  readonly builtIn: boolean
+}
+
+const https = (host: string): string => `https://${host}`
+const oc = 'openai-chat' as const
+
+interface Row {
+  readonly origin: string
+  readonly aliases?: readonly string[]
+  readonly segment?: 'resource' | 'region'
+  readonly prefixes: readonly (readonly [string, Family])[]
+  readonly openAiRoot?: string
+  readonly anthropicRoot?: string
+  readonly keyHeader?: Provider['keyHeader']
+}
+
+const openAiLike = (host: string, root = '/v1', aliases: readonly string[] = []): Row => ({
+  origin: https(host),
+  aliases,
+  prefixes: [[`${root}/`, oc]],
+  openAiRoot: root,
+})
+
+const table: Readonly<Record<string, Row>> = {
+  openai: openAiLike('api.openai.com', '/v1', ['oai']),
+  anthropic: {
+    origin: https('api.anthropic.com'),
+    prefixes: [
+      ['/v1/chat/completions', oc],
+      ['/v1/', 'anthropic'],
+    ],
+    openAiRoot: '/v1',
+    anthropicRoot: '/v1',
+    keyHeader: 'x-api-key',
+  },
+  gemini: {
+    origin: https('generativelanguage.googleapis.com'),
+    aliases: ['google'],
+    prefixes: [
+      ['/v1beta/openai/', oc],
+      ['/v1beta/', 'gemini'],
+      ['/v1/', 'gemini'],
+      ['/upload/', 'gemini'],
+    ],
+    openAiRoot: '/v1beta/openai',
+    keyHeader: 'x-goog-api-key',
+  },
+  vertex: {
+    origin: https('{segment}-aiplatform.googleapis.com'),
+    segment: 'region',
+    prefixes: [
+      ['/v1/', 'gemini'],
+      ['/v1beta1/', 'gemini'],
+    ],
+  },
+  azure: {
+    origin: https('{segment}.openai.azure.com'),
+    segment: 'resource',
+    prefixes: [
+      ['/openai/v1/', oc],
+      ['/openai/', oc],
+    ],
+    openAiRoot: '/openai/v1',
+    keyHeader: 'api-key',
+  },
+  'azure-ai': {
+    origin: https('{segment}.services.ai.azure.com'),
+    segment: 'resource',
+    prefixes: [
+      ['/models/', oc],
+      ['/openai/v1/', oc],
+      ['/anthropic/', 'anthropic'],
+    ],
+    openAiRoot: '/openai/v1',
+    anthropicRoot: '/anthropic/v1',
+    keyHeader: 'api-key',
+  },
+  bedrock: {
+    origin: https('bedrock-runtime.{segment}.amazonaws.com'),
+    segment: 'region',
+    prefixes: [
+      ['/model/', 'bedrock'],
+      ['/openai/v1/', oc],
+    ],
+    openAiRoot: '/openai/v1',
+  },
+  cohere: {
+    origin: https('api.cohere.com'),
+    prefixes: [
+      ['/v1/', 'cohere'],
+      ['/v2/', 'cohere'],
+      ['/compatibility/v1/', oc],
+    ],
+    openAiRoot: '/compatibility/v1',
+  },
+  ollama: {
+    origin: 'http://127.0.0.1:11434',
+    prefixes: [
+      ['/api/', 'ollama'],
+      ['/v1/', oc],
+    ],
+    openAiRoot: '/v1',
+    keyHeader: null,
+  },
+  vllm: { origin: 'http://127.0.0.1:8000', prefixes: [['/v1/', oc]], openAiRoot: '/v1', keyHeader: null },
+  deepseek: {
+    origin: https('api.deepseek.com'),
+    prefixes: [
+      ['/anthropic/', 'anthropic'],
+      ['/v1/', oc],
+      ['/chat/', oc],
+      ['/responses', oc],
+      ['/beta/', oc],
+      ['/models', oc],
+    ],
+    openAiRoot: '/v1',
+    anthropicRoot: '/anthropic/v1',
+  },
+  perplexity: {
+    origin: https('api.perplexity.ai'),
+    prefixes: [
+      ['/v1/responses', oc],
+      ['/chat/completions', oc],
+    ],
+    openAiRoot: '',
+  },
+  zai: {
+    origin: https('api.z.ai'),
+    prefixes: [
+      ['/api/anthropic/', 'anthropic'],
+      ['/api/paas/v4/', oc],
+    ],
+    openAiRoot: '/api/paas/v4',
+    anthropicRoot: '/api/anthropic/v1',
+  },
+  groq: openAiLike('api.groq.com', '/openai/v1'),
+  openrouter: openAiLike('openrouter.ai', '/api/v1'),
+  fireworks: openAiLike('api.fireworks.ai', '/inference/v1'),
+  deepinfra: openAiLike('api.deepinfra.com', '/v1/openai'),
+  novita: openAiLike('api.novita.ai', '/v3/openai'),
+  llama: openAiLike('api.llama.com', '/compat/v1'),
+  xai: openAiLike('api.x.ai', '/v1', ['x']),
+  mistral: openAiLike('api.mistral.ai'),
+  together: openAiLike('api.together.ai'),
+  cerebras: openAiLike('api.cerebras.ai'),
+  nebius: openAiLike('api.tokenfactory.nebius.com'),
+  nvidia: openAiLike('integrate.api.nvidia.com'),
+  hyperbolic: openAiLike('api.hyperbolic.xyz'),
+  moonshot: openAiLike('api.moonshot.ai'),
+  hf: openAiLike('router.huggingface.co'),
+  vercel: openAiLike('ai-gateway.vercel.sh'),
+}
+
+const fromRow = (name: string, row: Row): Provider => ({
+  name,
+  aliases: row.aliases ?? [],
+  origin: row.origin,
+  segment: row.segment ?? null,
+  prefixes: row.prefixes.map(([path, family]) => ({ path, family })).sort((a, b) => b.path.length - a.path.length),
+  roots: {
+    ...(row.openAiRoot === undefined ? {} : { 'openai-chat': row.openAiRoot }),
+    ...(row.anthropicRoot === undefined ? {} : { anthropic: row.anthropicRoot }),
+  },
+  keyHeader: row.keyHeader === undefined ? 'authorization' : row.keyHeader,
+  propagate: false,
+  builtIn: true,
+})
+
+/** The providers that need no configuration, by name. */
+export const builtInProviders: ReadonlyMap<string, Provider> = new Map(
+  Object.entries(table).map(([name, row]) => [name, fromRow(name, row)]),
+)
+
+/** Words of our own paths that no provider may be called (headers.md §2.1). */
+const ownWords = new Set(['v1', 'ai', 'gateway', 'weir', 'helicone', 'healthz', 'healthcheck', 'readyz', 'metrics', 'internal'])
+
+const own = (name: string, config: ProviderConfig): Provider => {
+  const family = config.family ?? 'openai-chat'
+  const root = config.root ?? '/v1'
+  return {
+    name,
+    aliases: [],
+    origin: config.origin ?? '',
+    segment: null,
+    prefixes: [{ path: `${root}/`, family }],
+    roots: family === 'openai-chat' ? { 'openai-chat': root } : family === 'anthropic' ? { anthropic: root } : {},
+    keyHeader:
+      config.auth === 'none'
+        ? null
+        : family === 'anthropic'
+          ? 'x-api-key'
+          : family === 'gemini'
+            ? 'x-goog-api-key'
+            : 'authorization',
+    propagate: config.propagate ?? false,
+    builtIn: false,
+  }
+}
+
+/**
+ * All providers under a configuration, by name and alias.
+ *
+ * @throws Error in a sentence for the operator: an own provider without origin, or with a reserved name.
+ */
+export const providersFrom = (config: Pick<Config, 'providers'>): ReadonlyMap<string, Provider> => {
+  const all = new Map<string, Provider>()
+  for (const provider of builtInProviders.values()) {
+    const change = config.providers[provider.name]
+    const changed: Provider =
+      change === undefined
+        ? provider
+        : {
+            ...provider,
+            ...(change.origin === undefined ? {} : { origin: change.origin, segment: provider.segment }),
+            propagate: change.propagate ?? provider.propagate,
+            builtIn: change.origin === undefined,
+            ...(change.auth === 'none' ? { keyHeader: null } : {}),
+          }
+    for (const name of [changed.name, ...changed.aliases]) all.set(name, changed)
+  }
+  for (const [name, change] of Object.entries(config.providers)) {
+    if (builtInProviders.has(name)) continue
+    if (all.has(name))
+      throw new Error(`providers.${name}: "${name}" is an alias of the built-in provider "${all.get(name)?.name ?? ''}".`)
+    if (ownWords.has(name)) throw new Error(`providers.${name}: "${name}" is a word of Weir's own paths; choose another name.`)
+    if (change.origin === undefined)
+      throw new Error(`providers.${name}: an own provider needs an origin, as http://10.0.0.5:8000.`)
+    all.set(name, own(name, change))
+  }
+  return all
+}
+
+/** The origin for one call: `{segment}` filled in. Vertex's `global` has no prefix. */
+export const originOf = (provider: Provider, segment: string | null): string =>
+  segment === null
+    ? provider.origin
+    : provider.name === 'vertex' && segment === 'global'
+      ? provider.origin.replace('{segment}-', '')
+      : provider.origin.replace('{segment}', segment)
+
+/** True for an origin that only this machine can reach. */
+export const isLocalOrigin = (origin: string): boolean => isLoopback(new URL(origin).hostname)
