@@ -11,6 +11,8 @@ export interface RawResult {
 export interface RawOptions {
   readonly format: string
   readonly params: Params
+  /** Parameters as a ClickHouse client sent them (`param_*`), escaped already; they win over `params`. */
+  readonly wireParams?: Readonly<Record<string, string>>
   readonly maxSeconds?: number
 }
 
