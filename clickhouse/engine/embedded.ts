@@ -2,6 +2,7 @@ import { Session, drainPending } from 'chdb'
 import { mkdir } from 'node:fs/promises'
 import { acquireFolderLock } from '../../core/folder-lock.js'
 import { DbError, type Db, type Params } from '../db.js'
+import { insertSettings } from './insert-settings.js'
 import { boundParams, sqlString, wireText } from './bound-params.js'
 import { inTurn } from './in-turn.js'
 
@@ -24,14 +25,9 @@ const engineArgs = [
   `--text_index_postings_cache_size=${16 * MiB}`,
   `--compiled_expression_cache_size=${8 * MiB}`,
   '--uncompressed_cache_size=0',
+  // Else a mistyped statement is read as the expression of a SELECT.
+  '--implicit_select=0',
 ]
-
-const insertSettings = {
-  deduplicate_blocks_in_dependent_materialized_views: 1,
-  async_insert: 0,
-  // One thread cuts the lines into the same blocks each time; the token holds per block.
-  input_format_parallel_parsing: 0,
-}
 
 interface Question {
   readonly sql: string
@@ -150,8 +146,7 @@ export const openEmbedded = async (dir: string): Promise<Db> => {
       }),
     insert: (table, lines, token) =>
       write(async () => {
-        const settings = { ...insertSettings, insert_deduplication_token: token }
-        await writer.insert({ table, values: lines, format: 'JSONEachRow', settings })
+        await writer.insert({ table, values: lines, format: 'JSONEachRow', settings: insertSettings(token) })
       }),
     close: () => (closed ??= close()),
   }

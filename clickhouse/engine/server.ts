@@ -2,6 +2,7 @@ import { ClickHouseError, createClient, type ClickHouseSettings } from '@clickho
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { DbError, type Db, type Params } from '../db.js'
+import { insertSettings } from './insert-settings.js'
 import { boundParams } from './bound-params.js'
 
 const exact: ClickHouseSettings = { output_format_json_quote_64bit_integers: 1, output_format_json_quote_decimals: 1 }
@@ -73,13 +74,7 @@ export const openServer = (url: string): Db => {
           table,
           values: Readable.from([lines], { objectMode: false }),
           format: 'JSONEachRow',
-          clickhouse_settings: {
-            insert_deduplication_token: token,
-            insert_deduplicate: 1,
-            deduplicate_blocks_in_dependent_materialized_views: 1,
-            async_insert: 0,
-            input_format_parallel_parsing: 0,
-          },
+          clickhouse_settings: insertSettings(token),
         })
       }),
     close: () => client.close(),
