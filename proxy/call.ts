@@ -1,0 +1,68 @@
+import type { Identity } from '../core/exchange.js'
+import type { Provider } from '../core/providers/registry.js'
+import type { Route } from '../core/providers/routes.js'
+import type { Durability } from '../journal/port.js'
+
+/** Where a call goes: provider, origin, path, model. */
+export interface Target {
+  readonly provider: Provider
+  /** `scheme://host[:port]` */
+  readonly origin: string
+  /** Path and query at the origin, as sent. */
+  readonly path: string
+  readonly route: Route
+}
+
+/** What a request asks for, read once from path and headers; the body has not been touched. Frozen in spirit: stages return new ones. */
+export interface Call {
+  readonly id: string
+  readonly tenant: string
+  readonly method: string
+  /** Method and path with keys masked, without query. */
+  readonly endpoint: string
+  /** `null` on a unified path until the body has named a model. */
+  readonly target: Target | null
+  /** The unified path `/v1/...` the body decides about; `null` when the path named a provider. */
+  readonly unifiedPath: string | null
+  /** Flat name-value pairs for the upstream; latin1 as received; no host, no length, nothing of ours. */
+  readonly headers: readonly string[]
+  /** Keys given by `Weir-<Provider>-Key`, by provider name. */
+  readonly providerKeys: ReadonlyMap<string, string>
+  /** Allow-listed request headers for the record. */
+  readonly storedHeaders: readonly (readonly [string, string])[]
+  readonly contentEncoding: string | null
+  /** What the caller put where a provider key goes; for the mismatch check of the unified path. */
+  readonly clientKey: string | null
+  readonly identity: Identity
+  readonly durability: Durability
+  readonly warnings: readonly string[]
+  /** The caller speaks Helicone's dialect: twins of our response headers go out. */
+  readonly twins: boolean
+  /** `Weir-Hop` for an origin that is not a built-in default. */
+  readonly hop: number
+}
+
+/** The answer as it flows: head first, then chunks into one sink. */
+export interface Reply {
+  readonly status: number
+  readonly statusText: string
+  /** Flat name-value pairs as they came (latin1). */
+  readonly headers: readonly string[]
+  readonly body: ReplyBody
+}
+
+export interface ReplyBody {
+  /** Chunks that came before are handed over at once, in order. */
+  attach(sink: Sink): void
+  pause(): void
+  resume(): void
+  /** Gives the upstream up at once. No call to the sink follows. */
+  destroy(): void
+}
+
+export interface Sink {
+  data(chunk: Buffer): void
+  end(): void
+  /** The upstream broke off; nothing follows. */
+  fail(cause: Error): void
+}
