@@ -1,0 +1,111 @@
+const QUOTE = 34
+const BACKSLASH = 92
+const maxValueBytes = 64 * 1024
+
+/** Bytes in, the text (latin1) of wanted top-level values out, each at most 64 KiB. Holds nothing else of the body. */
+export interface TopLevelScanner {
+  push(chunk: Buffer): void
+  /** @returns Values that were whole and small enough, by key; the last of equal keys wins. */
+  values(): ReadonlyMap<string, string>
+}
+
+/** Reads single keys of a JSON object of any size in constant memory (wire.md §2). */
+export const topLevelScanner = (wanted: readonly string[]): TopLevelScanner => {
+  const found = new Map<string, string>()
+  let depth = 0
+  let inString = false
+  let escaped = false
+  let isKey = true
+  let key = ''
+  let value = ''
+  let collecting: 'key' | 'value' | null = null
+  let from = 0
+
+  const take = (chunk: Buffer, to: number): void => {
+    if (collecting === null || to <= from) return
+    if (collecting === 'key') key += chunk.toString('latin1', from, to)
+    else if (value.length + to - from > maxValueBytes) {
+      collecting = null
+      value = ''
+    } else value += chunk.toString('latin1', from, to)
+    from = to
+    if (key.length > 256) key = key.slice(0, 256)
+  }
+
+  const close = (chunk: Buffer, to: number): void => {
+    if (collecting === 'value') {
+      take(chunk, to)
+      const text = value.trim()
+      if (collecting !== null && text !== '') found.set(key, text)
+    }
+    collecting = null
+    value = ''
+  }
+
+  return {
+    push: (chunk) => {
+      from = 0
+      for (let at = 0; at < chunk.length; at++) {
+        if (inString && !escaped && collecting === null) {
+          // Long strings are skipped at the speed of a byte search; a backslash in between is looked at one by one.
+          const quote = chunk.indexOf(QUOTE, at)
+          const end = quote === -1 ? chunk.length : quote
+          const slash = chunk.indexOf(BACKSLASH, at)
+          at = slash !== -1 && slash < end ? slash : end
+          if (at >= chunk.length) break
+        }
+        const byte = chunk[at] as number
+        if (inString) {
+          if (escaped) escaped = false
+          else if (byte === BACKSLASH) escaped = true
+          else if (byte === QUOTE) {
+            inString = false
+            if (collecting === 'key') {
+              take(chunk, at)
+              collecting = null
+            }
+          }
+          continue
+        }
+        switch (byte) {
+          case QUOTE:
+            inString = true
+            if (depth === 1 && isKey) {
+              collecting = 'key'
+              key = ''
+              from = at + 1
+            }
+            break
+          case 0x3a: // :
+            if (depth === 1 && isKey) {
+              isKey = false
+              if (wanted.includes(key)) {
+                collecting = 'value'
+                value = ''
+                from = at + 1
+              }
+            }
+            break
+          case 0x2c: // ,
+            if (depth === 1) {
+              close(chunk, at)
+              isKey = true
+            }
+            break
+          case 0x7b: // {
+          case 0x5b: // [
+            depth++
+            break
+          case 0x7d: // }
+          case 0x5d: // ]
+            depth--
+            if (depth === 0) close(chunk, at)
+            break
+        }
+      }
+      take(chunk, chunk.length)
+      from = 0
+    },
+    values: () => found,
+  }
+}

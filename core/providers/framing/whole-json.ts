@@ -1,0 +1,67 @@
+import { isObject, parsed } from '../json-text.js'
+import { topLevelScanner } from './top-level.js'
+import type { Splitter } from './sse.js'
+
+/** What is asked of a body that is too large to be parsed. */
+const wanted = [
+  'id',
+  'model',
+  'object',
+  'type',
+  'status',
+  'usage',
+  'error',
+  'service_tier',
+  'stop_reason',
+  'usageMetadata',
+  'modelVersion',
+  'responseId',
+  'input_tokens',
+  'meta',
+  'usage_info',
+  'provider_metadata',
+]
+
+/**
+ * Reads one JSON body. Up to `parseBytes` it is held by reference and parsed whole; a longer one goes through a scanner for the wanted
+ * top-level keys, in constant memory.
+ */
+export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void): Splitter => {
+  let pieces: Buffer[] = []
+  let bytes = 0
+  let scanner: ReturnType<typeof topLevelScanner> | null = null
+
+  return {
+    push: (chunk) => {
+      bytes += chunk.length
+      if (scanner !== null) scanner.push(chunk)
+      else {
+        pieces.push(chunk)
+        if (bytes > parseBytes) {
+          scanner = topLevelScanner(wanted)
+          for (const piece of pieces) scanner.push(piece)
+          pieces = []
+        }
+      }
+    },
+    end: () => {
+      if (bytes === 0) return
+      if (scanner !== null) {
+        const entries = [...scanner.values()].map(([key, text]) => [key, parsed(text)] as const)
+        onBody(Object.fromEntries(entries.filter(([, value]) => value !== undefined)))
+        return
+      }
+      const only = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+      pieces = []
+      let value: unknown
+      try {
+        const text = only.toString('utf8')
+        value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
+      } catch {
+        value = undefined
+      }
+      onBody(isObject(value) || Array.isArray(value) ? value : undefined)
+    },
+    onBoundary: false,
+  }
+}

@@ -1,0 +1,101 @@
+import { errorIn } from '../classify-error.js'
+import { isObject, listAt, objectAt, parsed, stringLength, textAt, type JsonObject } from '../json-text.js'
+import type { FamilyReader, Seen } from '../seen.js'
+
+// One pass over an event finds what it holds: a marker whose value is not null means it must be parsed, content is only measured.
+// Measured on a 165-byte chunk: 0.2 µs for this search, 1.0 µs for decoding and parsing.
+const interesting =
+  /"(?:(usage|x_groq|error|finish_reason|name|provider_metadata|reasoning_details)|content|reasoning_content|reasoning|refusal|arguments|text)" ?: ?(?!null)/g
+
+const toolKey = (call: unknown): string =>
+  textAt(call, 'id') ?? (isObject(call) && typeof call.index === 'number' ? `#${call.index}` : '')
+
+const lengthOf = (value: unknown): number => {
+  if (typeof value === 'string') return value.length
+  // Mistral: content as a list of parts, thinking as a list inside of a part.
+  if (Array.isArray(value)) return value.reduce<number>((sum, part) => sum + lengthOf(part), 0)
+  return isObject(value) ? lengthOf(value.text) + lengthOf(value.thinking) : 0
+}
+
+const messageChars = (message: JsonObject): number => {
+  let chars = lengthOf(message.content) + lengthOf(message.reasoning_content ?? message.reasoning) + lengthOf(message.refusal)
+  for (const call of listAt(message, 'tool_calls')) chars += lengthOf(objectAt(call, 'function')?.arguments)
+  return chars + lengthOf(objectAt(message, 'function_call')?.arguments)
+}
+
+/** Chat completions and what speaks like them: legacy completions, embeddings, moderations, images, transcripts. */
+export const chatReader = (family: string, status: number, seen: Seen): FamilyReader => {
+  const calls = new Set<string>()
+  let known = false
+
+  const shared = (value: JsonObject): void => {
+    seen.id(textAt(value, 'id'))
+    seen.model(textAt(value, 'model'))
+    seen.raw('service_tier', textAt(value, 'service_tier'))
+    seen.raw('usage', value.usage ?? objectAt(value, 'meta'))
+    seen.raw('usage_info', value.usage_info)
+    seen.raw('x_groq', objectAt(value, 'x_groq')?.usage)
+    seen.raw('provider_metadata', objectAt(value.provider_metadata, 'gateway') === null ? null : value.provider_metadata)
+    const error = errorIn(family, status, value) ?? errorIn(family, status, value.x_groq)
+    if (error !== null) seen.error = error
+  }
+
+  const choice = (item: unknown, deltaKey: 'delta' | 'message', at: number): void => {
+    seen.finished(textAt(item, 'finish_reason'))
+    seen.delivered(lengthOf(isObject(item) ? item.text : null))
+    const message = objectAt(item, deltaKey) ?? objectAt(item, deltaKey === 'delta' ? 'message' : 'delta')
+    if (message === null) return
+    seen.delivered(messageChars(message))
+    for (const call of listAt(message, 'tool_calls')) {
+      // Later pieces repeat the index, often without the id: a call is new when its id, or an index without any id, is.
+      if (objectAt(call, 'function')?.name === undefined && textAt(call, 'id') === null && deltaKey === 'delta') continue
+      const key = `${at}:${toolKey(call)}`
+      if (deltaKey === 'message' || !calls.has(key)) seen.called()
+      calls.add(key)
+    }
+    if (objectAt(message, 'function_call')?.name !== undefined) seen.called()
+  }
+
+  return {
+    event: (data, name) => {
+      seen.events++
+      if (data.startsWith('[DONE]')) {
+        seen.terminal = true
+        return
+      }
+      let chars = 0
+      if (known && name !== 'error') {
+        interesting.lastIndex = 0
+        for (let found = interesting.exec(data); ; found = interesting.exec(data)) {
+          if (found === null) {
+            seen.delivered(chars)
+            return
+          }
+          if (found[1] !== undefined || data.charCodeAt(interesting.lastIndex) !== 34) break
+          chars += stringLength(data, interesting.lastIndex + 1)
+        }
+      }
+      const value = parsed(data)
+      if (!isObject(value)) {
+        seen.note('malformed')
+        return
+      }
+      shared(value)
+      known = seen.responseModel !== null && seen.responseId !== null
+      for (const item of listAt(value, 'choices'))
+        choice(item, 'delta', isObject(item) && typeof item.index === 'number' ? item.index : 0)
+      // Transcripts as a stream: {type: "transcript.text.delta", delta} ... {type: "transcript.text.done", usage}.
+      if (typeof value.delta === 'string') seen.delivered(value.delta.length)
+      if (value.type === 'transcript.text.done') seen.terminal = true
+    },
+    body: (value) => {
+      if (!isObject(value)) {
+        seen.note('malformed')
+        return
+      }
+      shared(value)
+      listAt(value, 'choices').forEach((item, at) => choice(item, 'message', at))
+      if (typeof value.text === 'string') seen.delivered(value.text.length)
+    },
+  }
+}

@@ -1,0 +1,133 @@
+import type { AnswerReader } from './answer.js'
+import { anthropicReader } from './anthropic/stream.js'
+import { errorOfStatus } from './classify-error.js'
+import { codingsOf, decoder, isReadable } from './framing/decode.js'
+import { jsonArraySplitter } from './framing/json-array.js'
+import { ndjsonSplitter } from './framing/ndjson.js'
+import { sseSplitter, type Splitter } from './framing/sse.js'
+import { wholeJson } from './framing/whole-json.js'
+import { geminiReader } from './gemini/stream.js'
+import { chatReader } from './openai-chat/stream.js'
+import { responsesReader } from './openai-responses/stream.js'
+import { Seen, type FamilyReader } from './seen.js'
+
+export interface Answering {
+  /** Wire family of the bytes: `openai-chat`, `openai-responses`, `anthropic`, `gemini` ... */
+  readonly family: string
+  readonly api: string
+  readonly provider: string
+  /** Whether the request asked for a stream. */
+  readonly streaming: boolean
+  readonly status: number
+  readonly contentType: string | null | undefined
+  readonly contentEncoding: string | null | undefined
+}
+
+/** Bodies up to here are parsed whole; floats cost most, so embeddings are scanned much earlier. */
+const parseBytes = 4 * 1024 * 1024
+const parseEmbeddingBytes = 64 * 1024
+
+const readerOf = ({ family, api, status }: Answering, seen: Seen): FamilyReader => {
+  if (family === 'openai-responses' || api === 'responses') return responsesReader(family, status, seen)
+  if (family === 'anthropic') return anthropicReader(family, status, seen)
+  if (family === 'gemini') return geminiReader(family, status, seen)
+  return chatReader(family, status, seen)
+}
+
+const nothing: Splitter = { push: () => undefined, end: () => undefined, onBoundary: false }
+
+const isJsonType = (type: string): boolean => type === 'application/json' || type === 'text/json' || type.endsWith('+json')
+
+/** The framing of the bytes, by label; where the label does not say, by the first byte that is not a space. */
+const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: FamilyReader): Splitter => {
+  const { family, streaming, status, contentType } = answering
+  const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
+  const note = (word: string): void => seen.note(word)
+  const onEvent = (data: string, name: string | null): void => reader.event(data, name)
+  const json = (): Splitter =>
+    wholeJson(answering.api.startsWith('embed') ? parseEmbeddingBytes : parseBytes, (value) => {
+      seen.events = 1
+      reader.body(value)
+    })
+  if (type === 'text/event-stream') return sseSplitter(onEvent, note)
+  if (type === 'application/x-ndjson' || type === 'application/jsonl' || type === 'application/x-jsonlines')
+    return ndjsonSplitter(onEvent, note)
+  const text = first
+    .toString('latin1', 0, 64)
+    .replace(/^\u00EF\u00BB\u00BF/, '')
+    .trimStart()
+  if (text.startsWith('[') && family === 'gemini') return jsonArraySplitter(onEvent, note)
+  if (isJsonType(type)) return json()
+  if (text.startsWith('{') || text.startsWith('[')) return json()
+  if (/^(?:data|event|id|retry)?:/.test(text) && (streaming || type === '')) return sseSplitter(onEvent, note)
+  if (text.startsWith('<') && (type === 'text/html' || type === '')) {
+    seen.note('html')
+    // routing.md §3: HTML where JSON or SSE is due is a server's failure, whatever its status says.
+    if (status < 400) seen.error = { kind: 'server', code: 'html', message: '' }
+  } else if (type.startsWith('application/vnd.amazon.eventstream')) seen.note('unread')
+  return nothing
+}
+
+/**
+ * Picks the reader for one answer.
+ *
+ * For an error status `facts().error` is set from the start and grows more exact when the body has been read.
+ */
+export const readAnswer = (answering: Answering): AnswerReader => {
+  const seen = new Seen()
+  const reader = readerOf(answering, seen)
+  if (answering.status >= 400) seen.error = errorOfStatus(answering.status)
+  let splitter: Splitter | null = null
+
+  const read = (chunk: Buffer): void => {
+    if (chunk.length === 0) return
+    splitter ??= splitterFor(answering, chunk, seen, reader)
+    try {
+      splitter.push(chunk)
+    } catch {
+      // Accounting must never touch the relay: a fault of ours is noted on the row, and reading stops.
+      seen.note('reader_failed')
+      splitter = nothing
+    }
+  }
+  const finish = (): void => {
+    try {
+      splitter?.end()
+    } catch {
+      seen.note('reader_failed')
+    }
+  }
+
+  const codings = codingsOf(answering.contentEncoding)
+  const encoded = codings.length > 0
+  if (encoded && !isReadable(codings)) {
+    seen.note('unreadable')
+    splitter = nothing
+  }
+  const decode = encoded && splitter === null ? decoder(codings, read, (word) => seen.note(word)) : null
+
+  return {
+    push: (chunk) => {
+      const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      if (decode === null) read(bytes)
+      else decode.push(bytes)
+    },
+    end: () => {
+      if (decode === null) {
+        finish()
+        return undefined
+      }
+      return decode.end().then(finish)
+    },
+    get terminal() {
+      return seen.terminal
+    },
+    get content() {
+      return seen.content
+    },
+    get onBoundary() {
+      return !encoded && splitter !== null && splitter.onBoundary
+    },
+    facts: () => seen.facts(),
+  }
+}

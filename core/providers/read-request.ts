@@ -1,0 +1,118 @@
+import { topLevelScanner } from './framing/top-level.js'
+import { isObject, listAt, objectAt, parsed, textAt, type JsonObject } from './json-text.js'
+
+export interface Asking {
+  readonly family: string
+  readonly api: string
+  /** Path at the provider; a query may follow it. */
+  readonly path: string
+  /** The whole body, without content coding. */
+  readonly body: Buffer
+}
+
+/** What a request body tells that the record and the price need. */
+export interface Asked {
+  readonly model: string | null
+  readonly streaming: boolean
+  /** What was asked for and decides the price: service_tier, n, size, quality, characters, search_context_size, ttl_1h, speed. */
+  readonly priceFacts: Readonly<Record<string, string | number>>
+  /** The end user the caller told the provider: `user`, `safety_identifier`, Anthropic's `metadata.user_id`. */
+  readonly user: string | null
+  /** The body is not one JSON object. It is forwarded all the same: the provider answers. */
+  readonly malformed: boolean
+}
+
+/** Up to here one parse is cheap; a longer body goes through the scanner for its top-level keys. */
+const parseBytes = 256 * 1024
+
+const wanted = [
+  'model',
+  'stream',
+  'user',
+  'safety_identifier',
+  'metadata',
+  'service_tier',
+  'serviceTier',
+  'n',
+  'size',
+  'quality',
+  'speed',
+  'inference_geo',
+  'web_search_options',
+  'background',
+  'stream_options',
+  'cache_control',
+]
+
+const scanned = (body: Buffer): JsonObject | null => {
+  const scanner = topLevelScanner(wanted)
+  scanner.push(body)
+  const first = /\S/.exec(body.toString('latin1', 0, 64))?.[0]
+  if (first !== '{') return null
+  return Object.fromEntries([...scanner.values()].map(([key, text]) => [key, parsed(text)]))
+}
+
+const objectFrom = (body: Buffer): JsonObject | null => {
+  if (body.length > parseBytes) return scanned(body)
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'))
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+const geminiModel = /\/(?:models|tunedModels)\/([^/:?]+)/
+const bedrockModel = /\/model\/([^/?]+)/
+
+const unescaped = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+const modelInPath = (path: string): string | null => {
+  const found = geminiModel.exec(path)?.[1] ?? bedrockModel.exec(path)?.[1]
+  return found === undefined ? null : unescaped(found)
+}
+
+const priceFactsOf = (asked: JsonObject, body: Buffer, family: string): Record<string, string | number> => {
+  const facts: Record<string, string | number> = {}
+  for (const key of ['service_tier', 'n', 'size', 'quality', 'speed', 'inference_geo'] as const) {
+    const value = asked[key]
+    if (
+      (typeof value === 'string' && value !== '' && value.length <= 64) ||
+      (typeof value === 'number' && Number.isFinite(value))
+    )
+      facts[key] = value
+  }
+  const tier = textAt(asked, 'serviceTier')
+  if (tier !== null) facts.service_tier = tier
+  const search = textAt(objectAt(asked, 'web_search_options'), 'search_context_size')
+  if (search !== null) facts.search_context_size = search
+  // Whether writes were asked to live an hour: answers of some hosts tell only how many were written.
+  if (family === 'anthropic' && body.includes('"ttl"') && /"ttl"\s*:\s*"1h"/.test(body.toString('latin1'))) facts.ttl_1h = 1
+  return facts
+}
+
+/**
+ * Reads what the record needs of a request, in one parse (or, above 256 KiB, one scan in constant memory).
+ *
+ * Never throws; a body that is not a JSON object gives `malformed` and what the path tells.
+ */
+export const readRequest = ({ family, api, path, body }: Asking): Asked => {
+  const asked = objectFrom(body)
+  const inPath = modelInPath(path)
+  const streamPath = /:stream(?:GenerateContent|RawPredict)\b|\/(?:converse-stream|invoke-with-response-stream)\b/.test(path)
+  if (asked === null) return { model: inPath, streaming: streamPath, priceFacts: {}, user: null, malformed: body.length > 0 }
+  return {
+    // An embedding batch names its model in each request; all are the same as the path's.
+    model: textAt(asked, 'model') ?? inPath ?? (api === 'embed_content' ? textAt(listAt(asked, 'requests')[0], 'model') : null),
+    streaming: streamPath || asked.stream === true,
+    priceFacts: priceFactsOf(asked, body, family),
+    user: textAt(asked, 'safety_identifier') ?? textAt(asked, 'user') ?? textAt(objectAt(asked, 'metadata'), 'user_id'),
+    malformed: false,
+  }
+}

@@ -1,0 +1,78 @@
+import type { AnswerError, AnswerFacts } from './answer.js'
+
+/** How much usage text a call may leave behind (wire.md §5). */
+const maxRawBytes = 64 * 1024
+
+/** What the readers of one answer have found so far. The one mutable thing of a reader; families write it, nobody else. */
+export class Seen {
+  responseModel: string | null = null
+  responseId: string | null = null
+  finishReason: string | null = null
+  error: AnswerError | null = null
+  events = 0
+  contentChars = 0
+  toolCalls = 0
+  terminal = false
+  content = false
+  private readonly raws = new Map<string, string>()
+  private readonly noted = new Set<string>()
+
+  /** Keeps the newest value of a source. `undefined` and `null` are nothing. */
+  raw(source: string, value: unknown): void {
+    if (value === undefined || value === null) return
+    const json = JSON.stringify(value)
+    if (json.length > maxRawBytes) this.note('usage_too_large')
+    else this.raws.set(source, json)
+  }
+
+  note(note: string): void {
+    this.noted.add(note)
+  }
+
+  model(model: string | null): void {
+    if (model !== null) this.responseModel = model
+  }
+
+  id(id: string | null): void {
+    if (id !== null) this.responseId = id
+  }
+
+  /** The first reason stays where several choices end, unless a later one says more than "stop". */
+  finished(reason: string | null): void {
+    if (reason !== null) this.finishReason = reason
+  }
+
+  /** Counts delivered content; any of it means the answer has begun. */
+  delivered(chars: number): void {
+    if (chars > 0) {
+      this.contentChars += chars
+      this.content = true
+    }
+  }
+
+  called(): void {
+    this.toolCalls++
+    this.content = true
+  }
+
+  facts(): AnswerFacts {
+    return {
+      usageRaw: Array.from(this.raws, ([source, json]) => ({ source, json })),
+      responseModel: this.responseModel,
+      responseId: this.responseId,
+      finishReason: this.finishReason,
+      error: this.error,
+      events: this.events,
+      contentChars: this.contentChars,
+      toolCalls: this.toolCalls,
+      notes: [...this.noted],
+    }
+  }
+}
+
+/** The knowledge of one wire family about its answers: how to read an event of a stream, and a whole body. */
+export interface FamilyReader {
+  /** `data` is latin1 text, see `json-text.ts`. */
+  event(data: string, name: string | null): void
+  body(value: unknown): void
+}
