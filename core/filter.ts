@@ -195,6 +195,10 @@ class Parser {
     return token
   }
 
+  private is(kind: Token['kind']): boolean {
+    return this.token.kind === kind
+  }
+
   private isWord(word: string): boolean {
     return this.token.kind === 'word' && this.token.text.toLowerCase() === word
   }
@@ -212,10 +216,10 @@ class Parser {
   }
 
   private item(depth: number): Filter {
-    if (this.token.kind !== '(') return this.term()
+    if (!this.is('(')) return this.term()
     this.next()
     const filter = this.group('or', depth + 1)
-    if (this.token.kind !== ')') throw new FilterError(this.token.at, 'A ")" is missing.')
+    if (!this.is(')')) throw new FilterError(this.token.at, 'A ")" is missing.')
     this.next()
     return filter
   }
@@ -263,15 +267,15 @@ class Parser {
   }
 
   private list(type: FilterType): readonly string[] {
-    if (this.token.kind !== '(') throw new FilterError(this.token.at, 'A list in parentheses is expected here, as (a, b).')
+    if (!this.is('(')) throw new FilterError(this.token.at, 'A list in parentheses is expected here, as (a, b).')
     const values: string[] = []
     do {
       this.next()
       if (values.length >= limits.values)
         throw new FilterError(this.token.at, `At most ${String(limits.values)} values fit one list.`)
       values.push(this.checked(type))
-    } while (this.token.kind === ',')
-    if (this.token.kind !== ')') throw new FilterError(this.token.at, 'A "," or ")" is missing.')
+    } while (this.is(','))
+    if (!this.is(')')) throw new FilterError(this.token.at, 'A "," or ")" is missing.')
     this.next()
     return values
   }
