@@ -1,0 +1,50 @@
+/**
+ * What the caller asks of the fake provider by `x-fake` (header, or query for WebSockets): `key` or `key=value`, joined by `;`.
+ *
+ * | answer | |
+ * |---|---|
+ * | `input` `output` `cached` `written` `written-1h` `reasoning` = n | tokens, in Weir's sense: `input` and `output` are all of them, the others parts |
+ * | `bytes=n` | length of the answer's text, or of a binary answer |
+ * | `chunks=n` | text deltas of a stream (default 5) |
+ * | `tools=n` | tool calls in the answer (default: 1 when the request offers tools and brings no result yet) |
+ * | `model=name` `id=text` `tier=name` | answered model; ids made from this text instead of a counter; service tier |
+ * | `encoding=gzip\|br\|deflate` | content coding, flushed after every event; `label=name` says another one than was used |
+ * | `chunked` | a JSON answer without content-length |
+ *
+ * | fault | |
+ * |---|---|
+ * | `status=429` `retry-after=2` `retry-after-ms=500` | an error in the provider's own shape; `html` makes it a page |
+ * | `need-key` | 401 unless a key came |
+ * | `delay=ms` `gap=ms` `trickle=ms` | before the head; between writes; after every byte |
+ * | `hang` `reset` `close` | no head ever; RST, FIN instead of one |
+ * | `cut=k` `fin=k` `end=k` `stall=k` | after k body bytes: RST; FIN; a proper end of the HTTP message; silence |
+ * | `no-terminal` | the stream ends properly without its closing events |
+ * | `error-event=first\|last` | in a stream: an error event before, or after, the content |
+ * | `split=n` | writes of n bytes |
+ * | `headers=100KiB` | one more header of that size |
+ * | `wrong-length=+n\|-n` | content-length off by n; with `+` the socket then ends |
+ * | `second-response` | an unasked response follows on the same socket |
+ * | `early-hints` | 103 before the head |
+ * | `bad-http` `two-lengths` | no HTTP at all; two contradictory content-lengths |
+ * | `bad-json` `half-utf8` `huge-event=20MiB` | put into a stream before its closing events |
+ * | `early` | answers before the request body was read |
+ */
+export type Fake = ReadonlyMap<string, string>
+
+export const parseFake = (text: string | null | undefined): Fake => {
+  const fake = new Map<string, string>()
+  for (const item of (text ?? '').split(';')) {
+    const cut = item.indexOf('=')
+    const key = (cut < 0 ? item : item.slice(0, cut)).trim()
+    if (key !== '') fake.set(key, cut < 0 ? '' : item.slice(cut + 1).trim())
+  }
+  return fake
+}
+
+const units: Record<string, number> = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
+
+/** A number, with a unit of size if there is one; `null` when the key is not there or is no number. */
+export const amount = (fake: Fake, key: string): number | null => {
+  const match = /^([+-]?\d+)(B|KiB|MiB|GiB)?$/.exec(fake.get(key) ?? '')
+  return match === null ? null : Number(match[1]) * (units[match[2] ?? ''] ?? 1)
+}
