@@ -27,11 +27,12 @@ export interface Ask<T> {
   readonly answer?: T
 }
 
-/** What a page looks at: a time range (ISO instants) and a filter in the API's grammar; `''` = everything. */
+/** What a page looks at: a time range (ISO instants), a filter in the grammar of core/filter.ts and words in the bodies; `''` = all. */
 export interface Scope {
   readonly from: string
   readonly to: string
   readonly filter: string
+  readonly q: string
 }
 
 const ask = <T>(path: string, params: Readonly<Record<string, string | null>> = {}): Ask<T> => {
@@ -40,7 +41,7 @@ const ask = <T>(path: string, params: Readonly<Record<string, string | null>> = 
   return { href: query === '' ? path : `${path}?${query}` }
 }
 
-const scoped = ({ from, to, filter }: Scope): Record<string, string> => ({ from, to, filter })
+const scoped = ({ from, to, filter, q }: Scope): Record<string, string> => ({ from, to, filter, q })
 
 /** Every question the pages ask. */
 export const api = {

@@ -1,0 +1,58 @@
+import type { RequestSummary } from '../../api/contract.js'
+import { usdCell, usdSignificant } from './money.js'
+
+/** How sure a figure is. Each looks different on every page: `$1`, `≈ $1`, `≥ $1`, `—`. */
+export type Certainty = 'exact' | 'estimated' | 'partial' | 'unknown' | 'free'
+export interface Figure {
+  readonly text: string
+  readonly certainty: Certainty
+  /** A sentence for the tooltip and for screen readers. */
+  readonly why: string
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  unknown_model: 'no price is known for this model',
+  no_tier_price: 'no price is known for this tier, so the standard price was taken',
+  cut: 'the answer was cut before the provider told its usage',
+  not_on_wire: 'the provider did not tell its usage',
+  unreadable: 'the answer could not be read',
+  cached: 'answered from the cache',
+  refused: 'the call was refused',
+  lost: 'the proxy was killed during the call',
+  not_applicable: 'this kind of call has no tokens',
+}
+/** A reason in words; one we do not know stays as it is. */
+export const reasonText = (reason: string): string => reasons[reason] ?? reason.replaceAll('_', ' ')
+
+const because = (reason: string): string => (reason === '' ? '' : `: ${reasonText(reason)}`)
+
+type Priced = Pick<RequestSummary, 'costUsd' | 'costStatus' | 'costReason'>
+
+/** What a call cost, as it may be shown. `cell` lines up in a column, `significant` is for one call. */
+export const costFigure = ({ costUsd, costStatus, costReason }: Priced, places: 'cell' | 'significant' = 'cell'): Figure => {
+  if (costUsd === null) return { text: '—', certainty: 'unknown', why: `Cost not known${because(costReason)}.` }
+  const text = places === 'cell' ? usdCell(costUsd) : usdSignificant(costUsd)
+  switch (costStatus) {
+    case 'estimated':
+      return { text: `≈ ${text}`, certainty: 'estimated', why: `Estimated${because(costReason)}.` }
+    case 'partial':
+      return { text: `≥ ${text}`, certainty: 'partial', why: `At least this much${because(costReason)}.` }
+    case 'not_billable':
+      return { text: '$0', certainty: 'free', why: `Not billed${because(costReason)}.` }
+    case 'provider':
+      return { text, certainty: 'exact', why: 'Exact: told by the provider.' }
+    default:
+      return { text, certainty: 'exact', why: 'Exact: usage told by the provider, price from the book.' }
+  }
+}
+
+type Counted = Pick<RequestSummary, 'usageSource' | 'usageReason'>
+
+/** A count of tokens, marked when Weir counted it itself. */
+export const tokenFigure = (tokens: number | null, { usageSource, usageReason }: Counted): Figure => {
+  if (tokens === null) return { text: '—', certainty: 'unknown', why: `Not known${because(usageReason) || ': the provider did not tell'}.` }
+  const text = tokens.toLocaleString('en-US')
+  return usageSource === 'estimated'
+    ? { text: `≈ ${text}`, certainty: 'estimated', why: `Counted by Weir${because(usageReason)}.` }
+    : { text, certainty: 'exact', why: '' }
+}
