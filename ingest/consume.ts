@@ -1,0 +1,219 @@
+import { decodeExchange, type Exchange } from '../core/exchange.js'
+import type { Source, SourceRecord } from '../journal/port.js'
+import type { DeadLetters, DeadReason } from './dead-letters.js'
+import type { Enriched } from './enrich/enriched.js'
+import type { Metrics } from './metrics.js'
+import { breather, fullJitter, pause } from './pause.js'
+import { addRow, batchMaker, type Batch } from './store/batch.js'
+import type { Store } from './store/store.js'
+
+/** `enrich` with its price book closed over. Pure. */
+export type Enrich = (exchange: Exchange, position: { readonly source: string; readonly offset: number }) => Enriched
+
+/** How large a batch may grow, and how often one is begun. */
+export interface Bounds {
+  readonly events: number
+  readonly bytes: number
+  /** A batch that is not full is begun at most once in this time; the first one after a silence goes at once. */
+  readonly everyMs: number
+}
+
+/**
+ * Small batches cost inserts and parts (each makes one part in seven tables), large ones cost visibility. Payload bytes become
+ * about three times as many in memory (lines here, the block and its compressed copy in the engine), so 16 MiB a batch keeps the
+ * hub far under its 900 MB also when it is behind; 64 MiB as storage.md allows did not raise the rate (decisions/0031).
+ */
+export const storeBounds: Bounds = { events: 10_000, bytes: 16 * 1024 * 1024, everyMs: 400 }
+
+/** One read of the source: what is decoded and enriched at a time. A record is at most 8 MiB. */
+const chunk = { records: 500, bytes: 8 * 1024 * 1024 }
+/** How long the event loop may be held in one go: the web API answers from the same process. */
+const sliceMs = 10
+/** How often an idle source is looked at. */
+const idleMs = 100
+
+interface Options {
+  readonly source: Source
+  readonly consumer: string
+  readonly store: Store
+  readonly enrich: Enrich
+  readonly deadLetters: DeadLetters
+  readonly metrics: Pick<Metrics, 'stored' | 'deadLetter'>
+  readonly bounds: Bounds
+  readonly now: () => number
+  readonly random: () => number
+  /** Rows now visible. */
+  readonly onStored: (rows: number) => void
+  readonly onFault: (message: string, cause: unknown) => void
+}
+
+export interface Consumer {
+  /** Takes in what is left, for at most `drainMs`. What remains stays in the log, with its plan. */
+  stop(drainMs: number): Promise<void>
+  /** Age of the oldest event that was read and is not stored; 0 when there is none. */
+  lagSeconds(): number
+  /** Set while reading the log or writing its positions fails. */
+  readonly trouble: { readonly message: string; readonly sinceMs: number } | null
+}
+
+interface Poison {
+  readonly reason: DeadReason
+  readonly error: string
+}
+
+const poisonOf = (cause: unknown, decoded: boolean): Poison => ({
+  reason: decoded
+    ? 'enrich_failed'
+    : cause instanceof RangeError && cause.message.includes('newer')
+      ? 'newer_version'
+      : 'undecodable',
+  error: cause instanceof Error ? cause.message : String(cause),
+})
+
+/**
+ * Moves events from the log into the store, exactly once (storage.md §3): the range is planned before the insert and committed
+ * after it; a range that was planned and not committed is cut the same again, so that its token makes the second insert void.
+ * All partitions share one loop: the engine takes one insert at a time anyway, and memory holds one batch.
+ */
+export const consume = (options: Options): Consumer => {
+  const { source, consumer, store, enrich, deadLetters, metrics, bounds, now, random, onStored, onFault } = options
+  const newBatch = batchMaker()
+  const cursors = new Map<string, number>()
+  const halt = new AbortController()
+  const draining = new AbortController()
+  let trouble: Consumer['trouble'] = null
+  let oldestEndMs: number | null = null
+
+  const setAside = async (partition: string, record: SourceRecord, { reason, error }: Poison): Promise<void> => {
+    await deadLetters.put({ reason, error, source: { partition, first: record.at, last: record.at }, payload: record.payload })
+    metrics.deadLetter('ingest')
+  }
+
+  const take = async (batch: Batch, record: SourceRecord): Promise<void> => {
+    batch.records++
+    batch.payloadBytes += record.payload.length
+    batch.last = record.at
+    batch.next = record.next
+    let decoded = false
+    try {
+      const exchange = decodeExchange(record.payload)
+      decoded = true
+      addRow(batch, record, enrich(exchange, { source: batch.partition, offset: record.at }))
+    } catch (cause) {
+      await setAside(batch.partition, record, poisonOf(cause, decoded))
+    }
+  }
+
+  /** Reads from `from` until the batch is full or nothing is left; with `until`, exactly to that position. */
+  const gather = async (partition: string, from: number, until: number | null): Promise<Batch> => {
+    const batch = newBatch(partition, from)
+    const breathe = breather(sliceMs)
+    const full = (): boolean => until === null && (batch.records >= bounds.events || batch.payloadBytes >= bounds.bytes)
+    while (!full()) {
+      const most = until === null ? Math.min(chunk.records, bounds.events - batch.records) : chunk.records
+      const records = await source.read(partition, batch.next, most, chunk.bytes)
+      if (records.length === 0) break
+      for (const record of records) {
+        if (until !== null && record.at > until) return batch
+        if (batch.records === 0) batch.first = record.at
+        await take(batch, record)
+        await breathe()
+        if (full()) break
+      }
+    }
+    return batch
+  }
+
+  const refuse = async (batch: Batch, at: number, error: string): Promise<void> => {
+    const [record] = await source.read(batch.partition, at, 1, chunk.bytes)
+    if (record !== undefined && record.at === at) await setAside(batch.partition, record, { reason: 'refused', error })
+  }
+
+  const insert = async (batch: Batch, startedAt: number): Promise<void> => {
+    oldestEndMs = batch.oldestEndMs
+    const { rows, refused } = await store.insert(batch, halt.signal)
+    for (const { at, error } of refused) await refuse(batch, at, error)
+    await source.commit(batch.partition, consumer, batch.next)
+    cursors.set(batch.partition, batch.next)
+    oldestEndMs = null
+    metrics.stored(batch.facts, batch.records, (performance.now() - startedAt) / 1000)
+    if (rows > 0) onStored(rows)
+  }
+
+  /** What an earlier life had begun: cut the same, inserted again under the same token. */
+  const resume = async (partition: string): Promise<number> => {
+    const { committed, planned } = await source.progress(partition, consumer)
+    if (planned === null) return committed
+    const startedAt = performance.now()
+    const batch = await gather(partition, planned.first, planned.last)
+    if (batch.records === 0) return committed
+    batch.first = planned.first
+    batch.last = planned.last
+    await insert(batch, startedAt)
+    return batch.next
+  }
+
+  /** One batch of one partition. Returns whether more may be waiting there. */
+  const once = async (partition: string): Promise<'empty' | 'some' | 'full'> => {
+    const startedAt = performance.now()
+    let from = cursors.get(partition)
+    if (from === undefined) {
+      from = await resume(partition)
+      cursors.set(partition, from)
+    }
+    const batch = await gather(partition, from, null)
+    if (batch.records === 0) return 'empty'
+    await source.plan(partition, consumer, { first: batch.first, last: batch.last })
+    await insert(batch, startedAt)
+    return batch.records >= bounds.events || batch.payloadBytes >= bounds.bytes ? 'full' : 'some'
+  }
+
+  const round = async (): Promise<'empty' | 'some' | 'full'> => {
+    const partitions = await source.partitions()
+    for (const known of cursors.keys()) if (!partitions.includes(known)) cursors.delete(known)
+    let most: 'empty' | 'some' | 'full' = 'empty'
+    for (const partition of partitions) {
+      halt.signal.throwIfAborted()
+      const found = await once(partition)
+      if (found === 'full' || most === 'empty') most = found
+    }
+    return most
+  }
+
+  const run = async (): Promise<void> => {
+    let failures = 0
+    while (!halt.signal.aborted) {
+      const begun = performance.now()
+      try {
+        const found = await round()
+        failures = 0
+        trouble = null
+        if (draining.signal.aborted && found === 'empty') return
+        const waitMs = found === 'full' ? 0 : found === 'empty' ? idleMs : bounds.everyMs - (performance.now() - begun)
+        if (waitMs > 0) await pause(waitMs, draining.signal)
+      } catch (cause) {
+        if (halt.signal.aborted) return
+        // The log or the disk fails, not the store. The cursor is read anew: the plan on disk says what was begun.
+        cursors.clear()
+        trouble = { message: cause instanceof Error ? cause.message : String(cause), sinceMs: trouble?.sinceMs ?? now() }
+        onFault('Reading the event log failed; trying again.', cause)
+        await pause(fullJitter(++failures, 250, 15_000, random), halt.signal)
+      }
+    }
+  }
+
+  const running = run()
+  return {
+    async stop(drainMs) {
+      draining.abort()
+      const deadline = setTimeout(() => halt.abort(), drainMs)
+      await running
+      clearTimeout(deadline)
+      halt.abort()
+    },
+    lagSeconds: () => (oldestEndMs === null ? 0 : Math.max(0, (now() - oldestEndMs) / 1000)),
+    get trouble() {
+      return trouble
+    },
+  }
+}

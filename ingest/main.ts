@@ -1,0 +1,159 @@
+import type { Registry } from 'prom-client'
+import { join } from 'node:path'
+import type { Config } from '../core/config.js'
+import type { Db } from '../clickhouse/db.js'
+import type { Source } from '../journal/port.js'
+import { openPriceBook } from '../core/prices/book.js'
+import { consume, storeBounds, type Enrich } from './consume.js'
+import { openDeadLetters } from './dead-letters.js'
+import { enrich as enrichWith } from './enrich/enrich.js'
+import { createExporter } from './export/exporter.js'
+import { consumerOf, openOutbox, type DestinationState } from './export/outbox.js'
+import { resources } from './export/resources.js'
+import { causesOf, type Cause } from './health.js'
+import { createMetrics } from './metrics.js'
+import { pause } from './pause.js'
+import { createStore } from './store/store.js'
+
+/** The part of a logger that is used here; pino's fits. */
+export interface Log {
+  warn(fields: object, message: string): void
+  info(fields: object, message: string): void
+}
+
+interface Options {
+  readonly config: Config
+  /** Stays the caller's: closed by it, after `stop()`. */
+  readonly source: Source
+  /** Stays the caller's, too. */
+  readonly db: Db
+  readonly now: () => number
+  readonly log: Log
+  /** Told after each batch: that many more rows are visible. */
+  readonly onStored?: (rows: number) => void
+  /** Of Weir, for the spans' resource. */
+  readonly version?: string
+}
+
+export interface IngestHealth {
+  readonly causes: readonly Cause[]
+  /** `events`: stored since the start. `deadLetters`: in the folder. */
+  readonly ingest: {
+    readonly lagSeconds: number
+    readonly lagBytes: number
+    readonly events: number
+    readonly deadLetters: number
+  }
+}
+
+export interface Ingest {
+  /** Takes in and sends what is left, for at most 10 s. What remains is taken up by the next start. */
+  stop(): Promise<void>
+  health(): IngestHealth
+  /** One registry, for `GET /metrics` of the hub. */
+  readonly metrics: Registry
+  destinations(): readonly DestinationState[]
+}
+
+/** The consumers a log has to keep records for: the store and each destination. One that is not named holds nothing back. */
+export const consumersOf = (config: Pick<Config, 'exports'>): string[] => ['ingest', ...config.exports.map(consumerOf)]
+
+const drainMs = 10_000
+const exportDeadLetterBytes = 64 * 1024 * 1024
+
+/** Starts the analytics pipeline: events of the log into the store, and out to each trace destination. */
+export const startIngest = async (options: Options): Promise<Ingest> => {
+  const { config, source, db, now, log, onStored = () => undefined, version } = options
+  const random = Math.random
+  const book = openPriceBook()
+  const enrich: Enrich = (exchange, position) => enrichWith(exchange, position, { book })
+  const metrics = createMetrics()
+  const dlq = join(config.dataDir, 'dlq')
+  const deadLetters = await openDeadLetters({ dir: dlq, limitBytes: null, now })
+  const onFault = (message: string, cause: unknown): void => log.warn({ err: cause }, message)
+  let events = 0
+
+  const store = createStore({
+    db,
+    now,
+    random,
+    onRetry(cause, tries) {
+      metrics.retried()
+      if (tries === 1) log.warn({ err: cause }, 'The analytics store does not take a batch; trying again until it does.')
+    },
+  })
+  const consumer = consume({
+    source,
+    consumer: 'ingest',
+    store,
+    enrich,
+    deadLetters,
+    metrics,
+    bounds: storeBounds,
+    now,
+    random,
+    onStored(rows) {
+      events += rows
+      onStored(rows)
+    },
+    onFault,
+  })
+  const resourceOf = resources({ serviceName: config.serviceName, version: version ?? null })
+  const outboxes = await Promise.all(
+    config.exports.map(async (destination) => {
+      const letters = await openDeadLetters({ dir: join(dlq, consumerOf(destination)), limitBytes: exportDeadLetterBytes, now })
+      const exporter = createExporter(destination)
+      return openOutbox({
+        destination,
+        source,
+        enrich,
+        exporter,
+        deadLetters: letters,
+        metrics,
+        resourceOf,
+        now,
+        random,
+        onFault,
+      })
+    }),
+  )
+
+  let lagBytes = 0
+  const halt = new AbortController()
+  const measure = async (): Promise<void> => {
+    while (!halt.signal.aborted) {
+      lagBytes = await source.lagBytes('ingest').catch(() => lagBytes)
+      await pause(1000, halt.signal)
+    }
+  }
+  const measuring = measure()
+  const destinations = (): DestinationState[] => outboxes.map((outbox) => outbox.state())
+  const causes = (): Cause[] =>
+    causesOf({
+      store: store.trouble,
+      consumer: consumer.trouble,
+      destinations: destinations(),
+      deadLetters: deadLetters.count(),
+      dlq,
+      now,
+    })
+  metrics.read({
+    lagSeconds: () => consumer.lagSeconds(),
+    exportLags: () => destinations().map(({ name, lagSeconds }) => ({ name, lagSeconds: lagSeconds ?? 0 })),
+    causes,
+  })
+
+  return {
+    async stop() {
+      await Promise.all([consumer.stop(drainMs), ...outboxes.map((outbox) => outbox.stop(drainMs))])
+      halt.abort()
+      await measuring
+    },
+    health: () => ({
+      causes: causes(),
+      ingest: { lagSeconds: consumer.lagSeconds(), lagBytes, events, deadLetters: deadLetters.count() },
+    }),
+    metrics: metrics.registry,
+    destinations,
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Lines of JSONEachRow for one table, one entry per record of a batch; a record may have none. The memory is kept between
+ * batches: `clear()` starts the next one, and slices taken before are void from then on.
+ */
+export interface Lines {
+  /** Adds the next record's line, or none. */
+  push(row: object | null): void
+  /** Number of records, with or without a line. */
+  readonly count: number
+  readonly bytes: number
+  /** The lines of records `from` (inclusive) to `to` (exclusive): a view, not a copy. */
+  slice(from: number, to: number): Buffer
+  clear(): void
+}
+
+const smallest = 256 * 1024
+/** Memory above this is given back by `clear()`: one large batch must not raise the process for ever. */
+const kept = 32 * 1024 * 1024
+
+export const createLines = (): Lines => {
+  let buffer = Buffer.allocUnsafe(smallest)
+  let used = 0
+  let ends: number[] = []
+  const reserve = (bytes: number): void => {
+    if (used + bytes <= buffer.length) return
+    const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, used + bytes))
+    buffer.copy(larger, 0, 0, used)
+    buffer = larger
+  }
+  return {
+    push(row) {
+      if (row !== null) {
+        const json = JSON.stringify(row)
+        reserve(json.length * 3 + 1) // three bytes are the most one UTF-16 unit takes in UTF-8
+        used += buffer.write(json, used)
+        buffer[used++] = 10
+      }
+      ends.push(used)
+    },
+    get count() {
+      return ends.length
+    },
+    get bytes() {
+      return used
+    },
+    slice(from, to) {
+      return buffer.subarray(from === 0 ? 0 : (ends[from - 1] ?? used), to === 0 ? 0 : (ends[to - 1] ?? used))
+    },
+    clear() {
+      if (buffer.length > kept) buffer = Buffer.allocUnsafe(smallest)
+      used = 0
+      ends = []
+    },
+  }
+}

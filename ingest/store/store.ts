@@ -1,0 +1,124 @@
+import type { Db } from '../../clickhouse/db.js'
+import { fullJitter, pause } from '../pause.js'
+import type { Batch } from './batch.js'
+import { isDataFault } from './data-fault.js'
+import { storedElsewhere } from './doubt.js'
+import type { Lines } from './lines.js'
+
+/** A record the store will never take. */
+export interface Refused {
+  /** Position of the record. */
+  readonly at: number
+  readonly error: string
+}
+
+export interface Store {
+  /**
+   * Inserts a batch, bodies first, so that a visible row has its bodies. Each table's token names the range, hence a batch sent
+   * again is void where it is complete and mended where it is torn.
+   *
+   * @returns How many rows are stored, and the records refused for what they hold, found by halving.
+   * @throws AbortError when the signal fires while the store is away: the plan stands, the next start inserts the same batch.
+   */
+  insert(batch: Batch, signal: AbortSignal): Promise<{ readonly rows: number; readonly refused: readonly Refused[] }>
+  /** Why the store does not take anything at the moment, and since when; `null` = it does. */
+  readonly trouble: { readonly message: string; readonly sinceMs: number } | null
+}
+
+interface Options {
+  readonly db: Pick<Db, 'insert' | 'rows'>
+  readonly now: () => number
+  readonly random: () => number
+  /** Told once per failed try. */
+  readonly onRetry: (cause: unknown, tries: number) => void
+}
+
+const backoffMs = { base: 250, cap: 15_000 }
+
+/** Joins the lines of some records, leaving out what lies between them. */
+const linesOf = (lines: Lines, indexes: readonly number[]): Buffer => {
+  const first = indexes[0] as number
+  const last = indexes.at(-1) as number
+  if (last - first + 1 === indexes.length) return lines.slice(first, last + 1)
+  return Buffer.concat(indexes.map((i) => lines.slice(i, i + 1)))
+}
+
+export const createStore = ({ db, now, random, onRetry }: Options): Store => {
+  let trouble: Store['trouble'] = null
+
+  /** Tries for ever; only a data fault and the signal end it. */
+  const untilDone = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        const done = await work()
+        trouble = null
+        return done
+      } catch (cause) {
+        if (isDataFault(cause)) throw cause
+        trouble = { message: cause instanceof Error ? cause.message : String(cause), sinceMs: trouble?.sinceMs ?? now() }
+        onRetry(cause, tries)
+        await pause(fullJitter(tries, backoffMs.base, backoffMs.cap, random), signal)
+        signal.throwIfAborted()
+      }
+    }
+  }
+
+  // Halving is safe to repeat after a crash: a data fault lies in the data, so the whole fails again and is halved the same way,
+  // and every half has its own token.
+  const insertSome = async (
+    table: string,
+    {
+      batch,
+      lines,
+      indexes,
+      range,
+    }: { batch: Batch; lines: Lines; indexes: readonly number[]; range: readonly [number, number] },
+    signal: AbortSignal,
+  ): Promise<Refused[]> => {
+    if (indexes.length === 0) return []
+    const some = linesOf(lines, indexes)
+    if (some.length === 0) return []
+    try {
+      const token = `${batch.partition}:${range[0]}-${range[1]}:${table}`
+      await untilDone(() => db.insert(table, some, token), signal)
+      return []
+    } catch (cause) {
+      if (!isDataFault(cause)) throw cause
+      if (indexes.length === 1) return [{ at: range[0], error: cause.message }]
+      const half = indexes.length >> 1
+      const refused: Refused[] = []
+      for (const part of [indexes.slice(0, half), indexes.slice(half)]) {
+        const ends = [batch.ats[part[0] as number] as number, batch.ats[part.at(-1) as number] as number] as const
+        refused.push(...(await insertSome(table, { batch, lines, indexes: part, range: ends }, signal)))
+      }
+      return refused
+    }
+  }
+
+  /** Doubted events that are stored already, or lie earlier in this batch: their places in it. */
+  const doubles = async (batch: Batch, signal: AbortSignal): Promise<ReadonlySet<number>> => {
+    if (batch.doubts.length === 0) return new Set()
+    const elsewhere = await untilDone(() => storedElsewhere(db, batch.doubts, batch), signal)
+    return new Set(
+      batch.doubts.filter(({ id, index }) => elsewhere.has(id) || batch.ids.indexOf(id) < index).map(({ index }) => index),
+    )
+  }
+
+  return {
+    async insert(batch, signal) {
+      const leftOut = await doubles(batch, signal)
+      const all = batch.ats.map((_, i) => i).filter((i) => !leftOut.has(i))
+      // A single record is named by its own position, so that the letter says where it lies.
+      const only = all.length === 1 ? (batch.ats[all[0] as number] as number) : null
+      const range = only === null ? ([batch.first, batch.last] as const) : ([only, only] as const)
+      const bodiless = await insertSome('request_bodies', { batch, lines: batch.bodies, indexes: all, range }, signal)
+      const gone = new Set(bodiless.map((letter) => letter.at))
+      const rest = gone.size === 0 ? all : all.filter((i) => !gone.has(batch.ats[i] as number))
+      const refused = await insertSome('requests', { batch, lines: batch.requests, indexes: rest, range }, signal)
+      return { rows: rest.length - refused.length, refused: [...bodiless, ...refused] }
+    },
+    get trouble() {
+      return trouble
+    },
+  }
+}
