@@ -25,7 +25,10 @@ export interface Db {
    * @throws DbError with the engine's code and text.
    */
   rows<T>(name: string, sql: string, params?: Params): Promise<T[]>
-  /** One answer in a ClickHouse format, for the SQL endpoint and exports. Read-only, limited. */
+  /**
+   * One answer in a ClickHouse format, for SQL a user wrote. Read-only, limited to 10,000 rows; on the embedded engine the
+   * text passes the gate (`front/gate.ts`) first.
+   */
   raw(sql: string, options: RawOptions): Promise<RawResult>
   /** A statement without an answer (migrations, chores). */
   exec(sql: string): Promise<void>

@@ -2,6 +2,7 @@ import { Session, drainPending } from 'chdb'
 import { mkdir } from 'node:fs/promises'
 import { acquireFolderLock } from '../../core/folder-lock.js'
 import { DbError, type Db, type Params } from '../db.js'
+import { gate } from '../front/gate.js'
 import { insertSettings } from './insert-settings.js'
 import { boundParams, sqlString, wireText } from './bound-params.js'
 import { inTurn } from './in-turn.js'
@@ -25,6 +26,8 @@ const engineArgs = [
   `--text_index_postings_cache_size=${16 * MiB}`,
   `--compiled_expression_cache_size=${8 * MiB}`,
   '--uncompressed_cache_size=0',
+  // Days are days in UTC, in `today()` as in the roll-ups.
+  '--session_timezone=UTC',
   // Else a mistyped statement is read as the expression of a SELECT.
   '--implicit_select=0',
 ]
@@ -70,6 +73,12 @@ const failure = (cause: unknown): DbError => {
 }
 
 const parseLines = <T>(text: string): T[] => (text === '' ? [] : (JSON.parse(`[${text.trimEnd().replaceAll('\n', ',')}]`) as T[]))
+
+const passed = (text: string): string => {
+  const { sql, refused } = gate(text)
+  if (refused !== null) throw new DbError(164, `Code: 164. DB::Exception: ${refused.message} (READONLY)`)
+  return sql
+}
 
 /**
  * chDB in this process, with the folder to itself.
@@ -129,8 +138,9 @@ export const openEmbedded = async (dir: string): Promise<Db> => {
         const question = { sql: `/* ${name} */ ${sql}`, format: 'JSONEachRow', wireParams: wired(sql, params), limits: ourLimits }
         return parseLines<T>((await read(question)).text())
       }),
-    raw: (sql, { format, params, wireParams = {}, maxSeconds = 10 }) =>
+    raw: (text, { format, params, wireParams = {}, maxSeconds = 10 }) =>
       guestTurn(async () => {
+        const sql = passed(text)
         const limits = { seconds: maxSeconds, rows: 10_000, readonly: 1 } as const
         const result = await read({ sql, format, wireParams: { ...wired(sql, params), ...wireParams }, limits })
         return {

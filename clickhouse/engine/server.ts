@@ -5,7 +5,11 @@ import { DbError, type Db, type Params } from '../db.js'
 import { insertSettings } from './insert-settings.js'
 import { boundParams } from './bound-params.js'
 
-const exact: ClickHouseSettings = { output_format_json_quote_64bit_integers: 1, output_format_json_quote_decimals: 1 }
+const exact: ClickHouseSettings = {
+  output_format_json_quote_64bit_integers: 1,
+  output_format_json_quote_decimals: 1,
+  session_timezone: 'UTC',
+}
 const limits = (seconds: number): ClickHouseSettings => ({
   max_execution_time: seconds,
   max_result_rows: '10000',
