@@ -54,11 +54,11 @@ export const geminiReader = (family: string, status: number, seen: Seen): Family
 
   return {
     event: (data) => {
-      seen.events++
       if (data.startsWith('[DONE]')) {
         seen.terminal = true
         return
       }
+      seen.events++
       element(parsed(data))
     },
     body: (value) => {

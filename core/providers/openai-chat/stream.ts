@@ -35,7 +35,6 @@ export const chatReader = (family: string, status: number, seen: Seen): FamilyRe
     seen.raw('usage', value.usage ?? objectAt(value, 'meta'))
     seen.raw('usage_info', value.usage_info)
     seen.raw('x_groq', objectAt(value, 'x_groq')?.usage)
-    seen.raw('provider_metadata', objectAt(value.provider_metadata, 'gateway') === null ? null : value.provider_metadata)
     const error = errorIn(family, status, value) ?? errorIn(family, status, value.x_groq)
     if (error !== null) seen.error = error
   }
@@ -45,6 +44,8 @@ export const chatReader = (family: string, status: number, seen: Seen): FamilyRe
     seen.delivered(lengthOf(isObject(item) ? item.text : null))
     const message = objectAt(item, deltaKey) ?? objectAt(item, deltaKey === 'delta' ? 'message' : 'delta')
     if (message === null) return
+    const gateway = objectAt(message.provider_metadata, 'gateway')
+    if (gateway?.cost !== undefined) seen.raw('provider_metadata', { gateway: { cost: gateway.cost } })
     seen.delivered(messageChars(message))
     for (const call of listAt(message, 'tool_calls')) {
       // Later pieces repeat the index, often without the id: a call is new when its id, or an index without any id, is.
@@ -58,11 +59,11 @@ export const chatReader = (family: string, status: number, seen: Seen): FamilyRe
 
   return {
     event: (data, name) => {
-      seen.events++
       if (data.startsWith('[DONE]')) {
         seen.terminal = true
         return
       }
+      seen.events++
       let chars = 0
       if (known && name !== 'error') {
         interesting.lastIndex = 0

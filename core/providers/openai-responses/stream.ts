@@ -58,15 +58,15 @@ export const responsesReader = (family: string, status: number, seen: Seen): Fam
 
   return {
     event: (data, name) => {
+      if (data.startsWith('[DONE]')) {
+        seen.terminal = true
+        return
+      }
       seen.events++
       const type = name ?? typeOf.exec(data)?.[1] ?? ''
       if (type.endsWith('.delta')) {
         delta.lastIndex = 0
         if (delta.test(data)) seen.delivered(stringLength(data, delta.lastIndex))
-        return
-      }
-      if (data.startsWith('[DONE]')) {
-        seen.terminal = true
         return
       }
       if (type !== 'response.output_item.done' && ignored.test(type)) return

@@ -1,0 +1,29 @@
+import type { Raw } from './exchange.js'
+import { anthropicUsage } from './providers/anthropic/usage.js'
+import { geminiUsage } from './providers/gemini/usage.js'
+import { openAiUsage } from './providers/openai-chat/usage.js'
+import { noUsage, type Usage } from './usage.js'
+
+/**
+ * Brings the raw usage objects of one call into one shape (wire.md §3 and §4). Pure; never throws; never negative, never NaN; parts are
+ * clamped to their wholes, with a note.
+ *
+ * @param raw As the reader of the answer left it, newest per source. Empty: the provider told nothing.
+ */
+export const readUsage = (provider: string, api: string, raw: readonly Raw[]): Usage => {
+  switch (api) {
+    case 'count_tokens':
+    case 'count_content_tokens':
+      // Free, although the answer says `input_tokens`: that is what it was asked, not what was used.
+      return noUsage('not_applicable')
+    case 'messages':
+      return anthropicUsage(raw)
+    case 'generate_content':
+    case 'embed_content':
+      return geminiUsage(api, raw)
+    default:
+      if (raw.some(({ source }) => source === 'usageMetadata')) return geminiUsage(api, raw)
+      if (raw.some(({ source }) => source === 'message_start' || source === 'message_delta')) return anthropicUsage(raw)
+      return openAiUsage(provider, api, raw)
+  }
+}
