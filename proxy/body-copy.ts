@@ -113,6 +113,7 @@ export class BodyCopy {
       if (rest.length === 0) return
     }
     const tailLimit = this.#limit - Math.floor((this.#limit * 3) / 4)
+    if (tailLimit === 0) return
     if (rest.length > tailLimit) rest = rest.subarray(rest.length - tailLimit)
     this.#tail.push(rest)
     this.#tailLength += rest.length
@@ -146,7 +147,7 @@ export class BodyCopy {
 
   /** The kept bytes; `null` when there are none or they are omitted. Call it once the body has ended. */
   pieces(encoding: string | null): BodyPieces | null {
-    if (!this.#keep || this.length === 0) return null
+    if (!this.#keep || this.length === 0 || this.#limit === 0) return null
     this.#closeBlock()
     const truncated = this.#headLength + this.#tailLength < this.length
     return { pieces: [...this.#head, ...this.#tail], length: this.#headLength + this.#tailLength, encoding, truncated }

@@ -25,6 +25,13 @@ const unifiedBodyPaths = new Set([
 const unifiedResources =
   /^\/(?:files|batches|uploads|fine_tuning|vector_stores|assistants|threads|models|containers|conversations|videos|evals|realtime|audio|images|responses\/|chat\/completions\/)/
 
+/** A path that is nobody's: refused without a row. */
+export class UnmatchedPath extends WeirError {
+  constructor(message: string) {
+    super('unknown_path', message)
+  }
+}
+
 export interface Identify {
   (req: IncomingMessage, id: string): Call
 }
@@ -59,7 +66,7 @@ const locate = (method: string, url: string, { providers, config }: Rules): Loca
   const path = cut < 0 ? url : url.slice(0, cut)
   const query = cut < 0 ? '' : url.slice(cut)
   const unknown = (hint: string): WeirError => new WeirError('unknown_path', `${method} ${path} leads nowhere. ${hint}`)
-  if (dots.test(path)) throw unknown('A path may not hold . or .. segments.')
+  if (dots.test(path)) throw new UnmatchedPath(`${method} ${path} leads nowhere: a path may not hold . or .. segments.`)
   const at = (provider: Provider, rest: string, segment: string | null, helicone = false): Located => {
     const found = pathAt(provider, rest)
     if (found === null)
@@ -117,10 +124,10 @@ const locate = (method: string, url: string, { providers, config }: Rules): Loca
   const provider = providers.get(first)
   if (provider === undefined) {
     const near = nearest(first, [...providers.keys()])
-    throw unknown(
+    throw new UnmatchedPath(
       near === null || first === ''
-        ? 'Base URLs look like /openai/v1, /anthropic, /gemini, /<provider> or /v1.'
-        : `Did you mean /${near}${slash < 0 ? '' : path.slice(slash)}?`,
+        ? `${method} ${path} leads nowhere. Base URLs look like /openai/v1, /anthropic, /gemini, /<provider> or /v1.`
+        : `${method} ${path} leads nowhere. Did you mean /${near}${slash < 0 ? '' : path.slice(slash)}?`,
     )
   }
   const rest = slash < 0 ? '/' : path.slice(slash)

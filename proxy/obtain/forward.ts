@@ -5,6 +5,7 @@ import { WeirError } from '../../core/errors.js'
 import type { HeldBody } from '../admit/read-body.js'
 import type { Reply, ReplyBody, Sink, Target } from '../call.js'
 import type { Watched, Deadlines } from '../deadlines.js'
+import type { Running } from '../running.js'
 import type { Pools } from './pools.js'
 
 export interface Timeouts {
@@ -76,7 +77,7 @@ export const upstreamError = (cause: unknown, host: string, hadHead: boolean, co
 }
 
 /** One send and its answer: undici's handler on one side, `ReplyBody` on the other. */
-class Exchange implements ReplyBody, Watched {
+class Exchange implements ReplyBody, Watched, Running {
   dueAt = 0
   reused = false
   #abort: ((cause?: Error) => void) | null = null
@@ -94,13 +95,13 @@ class Exchange implements ReplyBody, Watched {
   readonly #host: string
   readonly #timeouts: Timeouts
   readonly #deadlines: Deadlines
+  readonly #running: Set<Running>
   readonly #totalAt: number
   #idleAt: number
 
   constructor(
     host: string,
-    timeouts: Timeouts,
-    deadlines: Deadlines,
+    { timeouts, deadlines, running }: ForwardDeps,
     startedAt: number,
     reply: (reply: Reply) => void,
     refuse: (cause: Error) => void,
@@ -113,7 +114,14 @@ class Exchange implements ReplyBody, Watched {
     this.#totalAt = startedAt + timeouts.total
     this.#idleAt = startedAt + timeouts.ttft
     this.dueAt = Math.min(this.#idleAt, this.#totalAt)
+    this.#running = running
     deadlines.add(this)
+    running.add(this)
+  }
+
+  /** Ends the send as if the upstream had failed with `cause`. */
+  giveUp(cause: Error): void {
+    this.#fail(cause)
   }
 
   onConnect(abort: (cause?: Error) => void): void {
@@ -197,6 +205,7 @@ class Exchange implements ReplyBody, Watched {
   #finish(): void {
     this.#over = true
     this.#deadlines.remove(this)
+    this.#running.delete(this)
   }
 
   #fail(cause: Error): void {
@@ -245,6 +254,7 @@ export interface ForwardDeps {
   readonly pools: Pools
   readonly deadlines: Deadlines
   readonly timeouts: Timeouts
+  readonly running: Set<Running>
 }
 
 /**
@@ -255,14 +265,15 @@ export interface ForwardDeps {
  * @throws WeirError `upstream_*`, `timeout_*`.
  */
 export const forwardBy =
-  ({ pools, deadlines, timeouts }: ForwardDeps) =>
+  (deps: ForwardDeps) =>
   (target: Target, sending: Sending, replayed: () => void): Promise<Reply> =>
     new Promise((resolve, reject) => {
       const host = target.origin.slice(target.origin.indexOf('//') + 2)
-      const startedAt = deadlines.now()
+      const { pools } = deps
+      const startedAt = deps.deadlines.now()
       const send = (resend: boolean): void => {
         let givenUp = false
-        const exchange = new Exchange(host, timeouts, deadlines, startedAt, resolve, (cause) => {
+        const exchange = new Exchange(host, deps, startedAt, resolve, (cause) => {
           if (!resend && exchange.raced && (cause as WeirError).code === 'upstream_reset' && !givenUp) {
             replayed()
             send(true)

@@ -1,0 +1,288 @@
+import type { ServerResponse } from 'node:http'
+import { errorOfStatus } from '../core/providers/classify-error.js'
+import { WeirError } from '../core/errors.js'
+import type { Family } from '../core/providers/registry.js'
+import { readAnswer } from '../core/providers/read-answer.js'
+import { maskSecrets } from '../core/redact.js'
+import { sortAnswerHeaders } from './answer-headers.js'
+import type { Reply, Sink } from './call.js'
+import type { Client } from './client.js'
+import type { Deadlines, Watched } from './deadlines.js'
+import { ownHeaders } from './own-headers.js'
+import { endingOf, type CallRecord, type Ending } from './record.js'
+import { errorEvent } from './refuse.js'
+
+export interface DeliverDeps {
+  readonly deadlines: Deadlines
+  /** A client that takes nothing for so long is closed. */
+  readonly slowReaderMs: number
+}
+
+/** How long the chunk with the terminal event waits for the end of the stream, before its event is written without it. */
+const terminalWaitMs = 20
+
+/**
+ * Relays an answer chunk by chunk, reading a side copy, and writes the end record before the last byte goes out (reliability.md R1):
+ * before the chunk with the terminal event, the chunk that completes `content-length`, or the end of the stream, the first of them.
+ *
+ * @returns Resolves when the answer has been handed to the socket whole, or the exchange has ended otherwise; never rejects.
+ */
+export const deliver = (
+  reply: Reply,
+  res: ServerResponse,
+  record: CallRecord,
+  client: Client,
+  deps: DeliverDeps,
+): Promise<void> => new Promise((resolve) => new Delivery(reply, res, record, client, deps, resolve).begin())
+
+class Delivery implements Sink, Watched {
+  dueAt = 0
+  #held: Buffer[] | null = null
+  #received = 0
+  #wrote = false
+  /** What follows the end record, once it is written. */
+  #finishing = false
+  #upstreamOver = false
+  #released = false
+  #expected = -1
+  #form: 'sse' | 'array' | null = null
+  #holdTimer: NodeJS.Timeout | null = null
+  #waitingForDrain = false
+  readonly #family: Family
+  readonly #reply: Reply
+  readonly #res: ServerResponse
+  readonly #record: CallRecord
+  readonly #client: Client
+  readonly #deps: DeliverDeps
+  readonly #done: () => void
+
+  constructor(reply: Reply, res: ServerResponse, record: CallRecord, client: Client, deps: DeliverDeps, done: () => void) {
+    this.#reply = reply
+    this.#res = res
+    this.#record = record
+    this.#client = client
+    this.#deps = deps
+    this.#done = done
+    this.#family = record.target?.route.family ?? 'openai-chat'
+  }
+
+  begin(): void {
+    const { status, statusText, headers: raw, body } = this.#reply
+    const record = this.#record
+    record.answered(status)
+    const { relayed, stored, contentType, contentEncoding, contentLength, hasDate } = sortAnswerHeaders(raw)
+    record.responseHeaders = stored
+    record.responseEncoding = contentEncoding === 'identity' ? null : contentEncoding
+    const bodyless = status === 204 || status === 304 || record.call?.method === 'HEAD'
+    this.#expected = bodyless ? 0 : contentLength
+    if (record.target?.route.lane === 'llm')
+      record.reader = readAnswer({
+        family: this.#family,
+        api: record.target.route.api,
+        provider: record.target.provider.name,
+        streaming: record.asked?.streaming ?? false,
+        status,
+        contentType,
+        contentEncoding,
+      })
+    if (record.responseEncoding === null && contentLength < 0)
+      this.#form = contentType?.startsWith('text/event-stream')
+        ? 'sse'
+        : this.#family === 'gemini' && record.asked?.streaming === true && contentType?.startsWith('application/json') === true
+          ? 'array'
+          : null
+    if (hasDate) this.#res.sendDate = false
+    relayed.push(...ownHeaders(record, false))
+    try {
+      this.#res.writeHead(status, statusText, relayed)
+    } catch (cause) {
+      body.destroy()
+      return this.#end(
+        endingOf(new WeirError('upstream_bad_response', 'The upstream sent a header that cannot be relayed.', { cause })),
+        () => this.#res.destroy(),
+      )
+    }
+    this.#client.onGone = () => this.#clientGone()
+    if (this.#client.gone) return this.#clientGone()
+    // The head goes with the first chunk if that came in the same read, else at once: no chunk waits for the next.
+    process.nextTick(() => {
+      if (!this.#wrote && !this.#finishing) this.#res.flushHeaders()
+    })
+    body.attach(this)
+  }
+
+  data(chunk: Buffer): void {
+    const record = this.#record
+    if (this.#received === 0) record.mark('firstByte')
+    this.#received += chunk.length
+    record.chunks++
+    record.response?.push(chunk)
+    const { reader } = record
+    if (reader !== null) {
+      reader.push(chunk)
+      if (reader.content && !record.firstContentMarked) record.mark('firstContent')
+    }
+    if (this.#released) return this.#write(chunk)
+    if (this.#held !== null) return void this.#held.push(chunk)
+    const complete = this.#expected >= 0 && this.#received >= this.#expected
+    if (complete || reader?.terminal === true) {
+      this.#held = [chunk]
+      this.#holdTimer = setTimeout(() => this.#finish(), terminalWaitMs)
+      return
+    }
+    this.#write(chunk)
+  }
+
+  end(): void {
+    this.#upstreamOver = true
+    if (this.#released) return void this.#res.end()
+    this.#finish()
+  }
+
+  /** Everything came, as far as can be known: the record, then the last bytes. */
+  #finish(): void {
+    if (this.#finishing) return
+    this.#finishing = true
+    if (this.#holdTimer !== null) clearTimeout(this.#holdTimer)
+    this.#record.mark('lastByte')
+    const reading = this.#upstreamOver ? this.#record.reader?.end() : undefined
+    if (reading === undefined) this.#completed()
+    else void reading.then(() => this.#completed())
+  }
+
+  #completed(): void {
+    const { reader, asked } = this.#record
+    const facts = reader?.facts()
+    const { status } = this.#reply
+    let ending: Ending = { outcome: 'complete', status, error: facts?.error ?? null }
+    if (facts !== undefined && status < 400 && facts.error !== null)
+      ending = { outcome: 'error_event', status, error: facts.error }
+    else if (
+      facts !== undefined &&
+      status < 400 &&
+      asked?.streaming === true &&
+      this.#form !== null &&
+      reader?.terminal !== true &&
+      facts.finishReason === null &&
+      !facts.notes.includes('unreadable')
+    )
+      ending = {
+        outcome: 'upstream_abort',
+        status,
+        error: { kind: 'network', code: 'upstream_reset', message: 'The stream ended without its last event.' },
+      }
+    else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
+    this.#end(ending, (failure) => {
+      if (failure !== null && this.#record.durability === 'strict') return void this.#res.destroy()
+      this.#release()
+      if (this.#upstreamOver) this.#res.end()
+    })
+  }
+
+  #release(): void {
+    this.#released = true
+    const held = this.#held ?? []
+    this.#held = null
+    if (this.#upstreamOver && held.length === 1) {
+      this.#wrote = true
+      this.#res.end(held[0])
+    } else for (const chunk of held) this.#write(chunk)
+  }
+
+  fail(cause: Error): void {
+    const { reader } = this.#record
+    if (this.#released || reader?.terminal === true) {
+      this.#upstreamOver = true
+      if (this.#released) this.#res.end()
+      else this.#finish()
+      return
+    }
+    if (this.#finishing) return
+    this.#finishing = true
+    this.#record.mark('lastByte')
+    const error = cause instanceof WeirError ? cause : new WeirError('upstream_reset', 'The upstream broke off.', { cause })
+    const reading = reader?.end()
+    const close = (): void => {
+      const told = endingOf(error)
+      this.#end(
+        { ...told, outcome: told.outcome === 'refused' ? 'upstream_abort' : told.outcome, status: this.#reply.status },
+        () => {
+          const event =
+            this.#form !== null && reader?.onBoundary === true
+              ? errorEvent(this.#family, this.#form, {
+                  code: error.code,
+                  message: error.message,
+                  param: null,
+                  id: this.#record.id,
+                })
+              : null
+          this.#release()
+          // Cut inside an event, or where a length was promised: it must not look like an end.
+          if (event === null) this.#destroyAfterFlush()
+          else this.#res.end(event)
+        },
+      )
+    }
+    if (reading === undefined) close()
+    else void reading.then(close)
+  }
+
+  /** What came still goes out; then the connection breaks, as the upstream's did. */
+  #destroyAfterFlush(): void {
+    const { socket } = this.#res
+    if (!this.#wrote) this.#res.flushHeaders()
+    if (socket === null || socket.writableLength === 0) this.#res.destroy()
+    else socket.end(() => this.#res.destroy())
+  }
+
+  #write(chunk: Buffer): void {
+    this.#wrote = true
+    if (this.#res.write(chunk) || this.#waitingForDrain) return
+    this.#waitingForDrain = true
+    this.#reply.body.pause()
+    this.dueAt = this.#deps.deadlines.now() + this.#deps.slowReaderMs
+    this.#deps.deadlines.add(this)
+    this.#res.once('drain', () => {
+      this.#waitingForDrain = false
+      this.dueAt = 0
+      this.#deps.deadlines.remove(this)
+      this.#reply.body.resume()
+    })
+  }
+
+  expired(): void {
+    this.#deps.deadlines.remove(this)
+    this.#record.warnings.push('slow-reader')
+    this.#res.destroy()
+  }
+
+  #clientGone(): void {
+    this.#deps.deadlines.remove(this)
+    if (this.#holdTimer !== null) clearTimeout(this.#holdTimer)
+    this.#reply.body.destroy()
+    if (this.#finishing) return this.#done()
+    this.#finishing = true
+    const reading = this.#record.reader?.end()
+    const close = (): void => this.#end(clientGone(this.#reply.status), () => undefined)
+    if (reading === undefined) close()
+    else void reading.then(close)
+  }
+
+  #end(ending: Ending, then: (failure: Error | null) => void): void {
+    this.#record.end(masked(ending), (failure) => {
+      this.#client.onGone = null
+      then(failure)
+      this.#done()
+    })
+  }
+}
+
+/** The client left: with the head still unsent, `status` is 0. */
+export const clientGone = (status: number): Ending => ({
+  outcome: 'client_abort',
+  status,
+  error: { kind: 'client', code: 'client_abort', message: 'The client closed the connection before its answer was complete.' },
+})
+
+const masked = (ending: Ending): Ending =>
+  ending.error === null ? ending : { ...ending, error: { ...ending.error, message: maskSecrets(ending.error.message) } }

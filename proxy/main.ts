@@ -1,0 +1,211 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { join } from 'node:path'
+import { isLoopback, type Config } from '../core/config.js'
+import { WeirError } from '../core/errors.js'
+import { uuidv7 } from '../core/ids.js'
+import { providersFrom } from '../core/providers/registry.js'
+import type { JournalWriter } from '../journal/port.js'
+import { adminApp } from './admin.js'
+import { admitBy } from './admit/admit.js'
+import { isAllowedHost } from './allowed-host.js'
+import { watchDeadlines } from './deadlines.js'
+import { identifyBy } from './identify/identify.js'
+import { fingerprinter } from './identify/identity.js'
+import { proxyMetrics } from './metrics.js'
+import { obtainBy } from './obtain/obtain.js'
+import { openPools } from './obtain/pools.js'
+import { CallRecord } from './record.js'
+import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
+import { relayBy } from './relay/relay.js'
+import { upgradeBy } from './relay/upgrade.js'
+import type { Running } from './running.js'
+import { serveBy, type House } from './serve.js'
+import { serverSecret } from './server-secret.js'
+
+export interface ProxyDeps {
+  readonly config: Config
+  readonly journal: JournalWriter
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+  readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void }
+}
+
+export interface Proxy {
+  /** The port that is listened on. */
+  readonly port: number
+  /** Stops taking calls; resolves when the last one has ended or `drain.timeout` is over. The journal stays open. */
+  drain(): Promise<void>
+  /** Takes providers, models, timeouts and recording rules from a new configuration. Ports and folders stay. */
+  reload(config: Config): void
+}
+
+const mebi = 1024 ** 2
+
+/** The wiring of the data plane, top to bottom; `listen` is the last step. */
+export const startProxy = async ({ config: first, journal, now = Date.now, log }: ProxyDeps): Promise<Proxy> => {
+  let config = first
+  let draining = false
+  const monotonic = (): number => performance.now()
+  const metrics = proxyMetrics(() => journal.state)
+  const deadlines = watchDeadlines(monotonic)
+  const fingerprint = fingerprinter(serverSecret(first.dataDir))
+  const running = new Set<Running>()
+  const pool = { held: 0, limitBytes: 512 * mebi }
+  const mostInFlight = inFlightCeiling()
+  const saturated = (): string | null => {
+    const ceiling = config.ceilings.inFlight ?? mostInFlight
+    return metrics.inFlight() > ceiling ? `${metrics.inFlight()} calls are in flight; the ceiling is ${ceiling}.` : null
+  }
+
+  const furnish = (of: Config): { house: House; close: () => void } => {
+    const providers = providersFrom(of)
+    const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader }
+    const relay = relayBy({ config: of, deadlines, delivery, running })
+    const pools = openPools(of.timeouts.connect)
+    const bodies = {
+      limitBytes: of.ceilings.body,
+      memoryBytes: 10 * mebi,
+      pool,
+      spillDir: join(first.dataDir, 'state', 'spill'),
+      idleMs: of.timeouts.uploadIdle,
+      deadlines,
+    }
+    const recording = { journal, config: of, metrics, now, monotonic }
+    const house: House = {
+      open: () => {
+        metrics.opened()
+        return new CallRecord(uuidv7(now()), recording)
+      },
+      doorkeeper: () => {
+        if (draining) throw new WeirError('draining', 'This proxy is about to stop; another attempt will meet its successor.')
+        const busy = saturated()
+        if (busy !== null) throw new WeirError('saturated', busy)
+      },
+      identify: identifyBy({ config: of, providers, fingerprint }),
+      admit: admitBy({ config: of, providers, bodies }),
+      obtain: obtainBy({ config: of, pools, deadlines, timeouts: of.timeouts, running }),
+      relay: relay.web,
+      delivery,
+      closed: metrics.closed,
+      failed: (cause) => log.error({ err: cause }, 'A call failed inside Weir.'),
+    }
+    const upgrade = upgradeBy({ house, relay, connectMs: of.timeouts.connect })
+    serve = serveBy(house)
+    serveUpgrade = upgrade
+    return {
+      house,
+      close: () => {
+        relay.close()
+        void pools.close()
+      },
+    }
+  }
+  let serve: ReturnType<typeof serveBy>
+  let serveUpgrade: ReturnType<typeof upgradeBy>
+  let furnished = furnish(first)
+
+  const admin = adminApp({ config: () => config, journal, metrics, draining: () => draining, saturated })
+  const door = (req: IncomingMessage, res: ServerResponse): void => {
+    const url = req.url ?? '/'
+    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) {
+      const error = new WeirError(
+        'policy_denied',
+        `This Weir does not answer for the host name "${(req.headers.host ?? '').slice(0, 100)}". Add it to allowedHosts in weir.yaml.`,
+      )
+      return writeRefusal(res, 403, refusalHeaders('openai-chat', error), refusalBytes('openai-chat', error, ''))
+    }
+    if (ownPath(url)) return void admin(req, res)
+    void serve(req, res)
+  }
+  const server = createServer(
+    { maxHeaderSize: 32 * 1024, headersTimeout: 20_000, requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true },
+    door,
+  )
+  server.on('checkContinue', door)
+  server.on('checkExpectation', (_req: IncomingMessage, res: ServerResponse) => {
+    const error = new WeirError('expect_failed', 'The only expectation that can be met is 100-continue.', { param: 'Expect' })
+    writeRefusal(res, 417, refusalHeaders('openai-chat', error), refusalBytes('openai-chat', error, ''))
+  })
+  server.on('upgrade', (req, socket, head) => {
+    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) return void socket.destroy()
+    serveUpgrade(req, socket, head)
+  })
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('clientError', (cause: NodeJS.ErrnoException, socket) => {
+    if (!socket.writable || cause.code === 'ECONNRESET') return void socket.destroy()
+    const error =
+      cause.code === 'HPE_HEADER_OVERFLOW'
+        ? new WeirError(
+            'headers_too_large',
+            'Request line and headers are over 32 KiB. Send fewer or shorter headers; long labels belong into the body.',
+          )
+        : cause.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? new WeirError('request_timeout', 'The head of the request did not come within 20 s.')
+          : new WeirError('bad_header', 'This is not a well-formed HTTP/1.1 request.')
+    const body = refusalBytes('openai-chat', error, '')
+    socket.end(
+      `HTTP/1.1 ${error.status} Bad Request\r\ncontent-type: application/json\r\nweir-error: ${error.code}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString()}`,
+    )
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(first.proxyPort, first.host, 4096, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+
+  const drain = async (): Promise<void> => {
+    draining = true
+    if (config.drain.delay > 0) await new Promise((resolve) => setTimeout(resolve, config.drain.delay))
+    const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeIdleConnections()
+    const ended = setInterval(() => {
+      server.closeIdleConnections()
+      if (metrics.inFlight() === 0) for (const socket of sockets) socket.destroySoon()
+    }, 50)
+    const cut = new WeirError('draining', 'This proxy had to stop before the answer was complete.')
+    const timeout = setTimeout(() => {
+      for (const send of [...running]) send.giveUp(cut)
+    }, config.drain.timeout)
+    const last = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, config.drain.timeout + 2000)
+    await stopped
+    clearInterval(ended)
+    clearTimeout(timeout)
+    clearTimeout(last)
+    for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+    furnished.close()
+    deadlines.close()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain,
+    reload: (next) => {
+      const before = furnished
+      furnished = furnish(next)
+      config = next
+      // Calls under way keep the pools they were given; idle ones go by their own time-outs.
+      setTimeout(before.close, next.timeouts.total).unref()
+      log.warn({}, 'The configuration was read anew.')
+    },
+  }
+}
+
+/** Paths that are answered by Weir itself and leave no row. */
+const ownPath = (url: string): boolean =>
+  (url.startsWith('/healthz') || url.startsWith('/healthcheck') || url.startsWith('/readyz') || url.startsWith('/metrics')) &&
+  /^\/(?:healthz|healthcheck|readyz|metrics)(?:\?|$)/.test(url)
+
+/** Two descriptors a call, 1,000 for everything else. */
+const inFlightCeiling = (): number => {
+  const report = process.report.getReport() as unknown as { userLimits?: { open_files?: { soft?: number | string } } }
+  const soft = Number(report.userLimits?.open_files?.soft ?? 65_536)
+  return Number.isFinite(soft) ? Math.max(64, Math.floor((soft - 1000) / 2)) : 32_268
+}

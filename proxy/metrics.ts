@@ -1,0 +1,130 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { Outgoing } from '../core/exchange.js'
+import type { JournalState } from '../journal/port.js'
+
+export interface ProxyMetrics {
+  readonly registry: Registry
+  readonly inFlight: () => number
+  opened(): void
+  closed(): void
+  /** An exchange has ended. */
+  ended(event: Outgoing, hadStart: boolean): void
+  unknownPath(): void
+}
+
+const mostModels = 200
+
+/** Counts per label set in a plain map; they become prom-client's only when somebody asks. */
+class LabelledCount {
+  readonly #counts = new Map<string, { labels: Record<string, string>; n: number }>()
+  add(key: string, labels: () => Record<string, string>, n = 1): void {
+    const found = this.#counts.get(key)
+    if (found === undefined) this.#counts.set(key, { labels: labels(), n })
+    else found.n += n
+  }
+  into(counter: Counter): void {
+    counter.reset()
+    for (const { labels, n } of this.#counts.values()) counter.inc(labels, n)
+  }
+}
+
+/** What the proxy tells at /metrics (traces.md §7). Per call it costs one look-up in a map. */
+export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
+  const registry = new Registry()
+  const models = new Set<string>()
+  const requests = new LabelledCount()
+  const overheadBuckets = [50, 100, 250, 500, 1000, 2500, 5000, 10_000, 50_000]
+  const overheadCounts = overheadBuckets.map(() => 0)
+  let overheadSum = 0
+  let overheadCount = 0
+  let inFlight = 0
+  let unknownPaths = 0
+  new Counter({
+    name: 'weir_requests_total',
+    help: 'Calls that ended, by provider, model, outcome and kind of error.',
+    labelNames: ['provider', 'model', 'outcome', 'error_kind'],
+    registers: [registry],
+    collect() {
+      requests.into(this)
+    },
+  })
+  new Counter({
+    name: 'weir_unknown_path_total',
+    help: 'Requests whose path leads nowhere; they leave no row.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(unknownPaths)
+    },
+  })
+  new Gauge({
+    name: 'weir_in_flight',
+    help: 'Calls that have come and not ended.',
+    registers: [registry],
+    collect() {
+      this.set(inFlight)
+    },
+  })
+  const overhead = new Gauge({
+    name: 'weir_overhead_microseconds',
+    help: 'Time from the arrival of a call to its sending upstream: calls at or under each bound.',
+    labelNames: ['le'],
+    registers: [registry],
+    collect() {
+      overheadBuckets.forEach((bound, i) => overhead.set({ le: String(bound) }, overheadCounts[i] as number))
+      overhead.set({ le: '+Inf' }, overheadCount)
+    },
+  })
+  new Gauge({
+    name: 'weir_overhead_microseconds_sum',
+    help: 'Sum of the times counted in weir_overhead_microseconds.',
+    registers: [registry],
+    collect() {
+      this.set(overheadSum)
+    },
+  })
+  const journalGauge = (name: string, help: string, read: (state: JournalState) => number): void =>
+    void new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read(journal()))
+      },
+    })
+  journalGauge('weir_journal_bytes', 'Bytes of the journal on disk.', (state) => state.bytes)
+  journalGauge('weir_journal_limit_bytes', 'Bytes the journal may take.', (state) => state.limitBytes)
+  journalGauge(
+    'weir_journal_dropped',
+    'Ends that were not written because the journal was full, since the start.',
+    (state) => state.dropped,
+  )
+  journalGauge('weir_journal_torn_bytes', 'Bytes found behind a torn record.', (state) => state.tornBytes)
+  return {
+    registry,
+    inFlight: () => inFlight,
+    opened: () => void inFlight++,
+    closed: () => void inFlight--,
+    unknownPath: () => void unknownPaths++,
+    ended: (event) => {
+      let model = event.requestModel ?? ''
+      if (!models.has(model)) {
+        if (models.size < mostModels) models.add(model)
+        else model = '_other'
+      }
+      const kind = event.error?.kind ?? ''
+      requests.add(`${event.provider}|${model}|${event.outcome}|${kind}`, () => ({
+        provider: event.provider,
+        model,
+        outcome: event.outcome,
+        error_kind: kind,
+      }))
+      const { sent } = event.marksUs
+      if (sent !== null) {
+        overheadSum += sent
+        overheadCount++
+        for (let i = 0; i < overheadBuckets.length; i++) if (sent <= (overheadBuckets[i] as number)) overheadCounts[i]!++
+      }
+    },
+  }
+}

@@ -1,0 +1,271 @@
+import { join } from 'node:path'
+import type { AnswerError, AnswerReader } from '../core/providers/answer.js'
+import type { Config } from '../core/config.js'
+import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
+import {
+  encodeExchange,
+  type Attempt,
+  type ErrorKind,
+  type Identity,
+  type Marks,
+  type Mark,
+  type Outcome,
+  type Outgoing,
+  type Raw,
+} from '../core/exchange.js'
+import type { Asked } from '../core/providers/read-request.js'
+import { maskSecrets } from '../core/redact.js'
+import type { Durability, JournalWriter } from '../journal/port.js'
+import { BodyCopy } from './body-copy.js'
+import type { Call, Target } from './call.js'
+import type { ProxyMetrics } from './metrics.js'
+
+export interface RecordDeps {
+  readonly journal: JournalWriter
+  readonly config: Config
+  readonly metrics: ProxyMetrics
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Milliseconds of a clock that only goes forward. */
+  readonly monotonic: () => number
+}
+
+/** What is known when an exchange ends. */
+export interface Ending {
+  readonly outcome: Outcome
+  readonly status: number
+  readonly error: AnswerError | null
+}
+
+const nobody: Identity = {
+  userId: null,
+  sessionId: null,
+  sessionName: null,
+  sessionPath: null,
+  properties: {},
+  tags: [],
+  clientRequestId: null,
+  promptId: null,
+  promptVersion: null,
+  modelOverride: null,
+  keyId: '',
+  trace: null,
+  omitRequest: false,
+  omitResponse: false,
+}
+
+const kindOf = (code: ErrorCode): ErrorKind => {
+  if (code.startsWith('timeout_')) return code as ErrorKind
+  if (code.startsWith('upstream_')) return 'network'
+  switch (code) {
+    case 'unknown_path':
+      return 'not_found'
+    case 'body_too_large':
+    case 'headers_too_large':
+      return 'too_large'
+    case 'credential_mismatch':
+    case 'sigv4_unsupported':
+      return 'auth'
+    case 'policy_denied':
+    case 'loop_detected':
+      return 'policy'
+    case 'draining':
+    case 'saturated':
+    case 'journal_unavailable':
+      return 'overloaded'
+    case 'internal':
+      return 'internal'
+    default:
+      return 'bad_request'
+  }
+}
+
+/** How a call ends that one of our errors ended. */
+export const endingOf = (error: WeirError): Ending => ({
+  outcome: error.code.startsWith('timeout_') ? 'stall' : errors[error.code].origin === 'upstream' ? 'upstream_abort' : 'refused',
+  status: error.status,
+  error: { kind: kindOf(error.code), code: error.code, message: maskSecrets(error.message).slice(0, 4096) },
+})
+
+const noRaw: readonly Raw[] = []
+const noFacts: Readonly<Record<string, string | number>> = {}
+let sequence = 0
+
+/** Everything that is learned about one call on its way, and the two events it leaves. */
+export class CallRecord {
+  readonly id: string
+  readonly startedAtMs: number
+  call: Call | null = null
+  target: Target | null = null
+  asked: Asked | null = null
+  reader: AnswerReader | null = null
+  /** Allow-listed headers of the answer. */
+  responseHeaders: readonly (readonly [string, string])[] = []
+  responseEncoding: string | null = null
+  request: BodyCopy | null = null
+  response: BodyCopy | null = null
+  chunks = 0
+  readonly altered: string[] = []
+  readonly warnings: string[] = []
+  /** True once an end is in the journal, or on its way there. */
+  ended = false
+  /** Paths that match nothing leave no row. */
+  rowless = false
+  readonly #marks: Marks = {
+    admitted: null,
+    sent: null,
+    headers: null,
+    firstByte: null,
+    firstContent: null,
+    lastByte: null,
+    closed: null,
+  }
+  readonly #t0: number
+  readonly #deps: RecordDeps
+  #status = 0
+  #started = false
+
+  constructor(id: string, deps: RecordDeps) {
+    this.id = id
+    this.#deps = deps
+    this.startedAtMs = deps.now()
+    this.#t0 = deps.monotonic()
+  }
+
+  mark(mark: Mark): void {
+    this.#marks[mark] = Math.round((this.#deps.monotonic() - this.#t0) * 1000)
+  }
+
+  get firstContentMarked(): boolean {
+    return this.#marks.firstContent !== null
+  }
+
+  identified(call: Call): void {
+    this.call = call
+    this.target = call.target
+    this.warnings.push(...call.warnings)
+    this.request = this.#copy('req', call.identity.omitRequest)
+    this.response = this.#copy('res', call.identity.omitResponse)
+  }
+
+  #copy(side: 'req' | 'res', omit: boolean): BodyCopy {
+    const { store, limit, spill } = this.#deps.config.bodies
+    const day = new Date(this.startedAtMs).toISOString().slice(0, 10).replaceAll('-', '')
+    return new BodyCopy(
+      !omit,
+      store ? limit : 0,
+      spill === null || !store ? null : join(spill, this.call?.tenant ?? 'default', day, `${this.id}.${side}`),
+    )
+  }
+
+  get durability(): Durability {
+    const asked = this.call?.durability ?? 'off'
+    const configured = this.#deps.config.journal.durability
+    return asked === 'strict' || configured === 'strict' ? 'strict' : configured === 'off' ? asked : configured
+  }
+
+  answered(status: number): void {
+    this.#status = status
+    this.mark('headers')
+  }
+
+  /** Writes the start record. Resolves with the failure, if the journal does not take it. */
+  start(): Promise<Error | null> {
+    this.#started = true
+    const event = this.#event('start', { outcome: 'proxy_lost', status: 0, error: null })
+    return new Promise((resolve) => {
+      this.#deps.journal.append('start', this.id, event.tenant, encodeExchange(event), this.durability, resolve)
+    })
+  }
+
+  /**
+   * Writes the end record, once. Whoever comes second is told at once that there is nothing to wait for.
+   *
+   * @param done Called when the record is as durable as was asked, or with the reason why it is not there.
+   */
+  end(ending: Ending, done: (failure: Error | null) => void): void {
+    if (this.ended) return done(null)
+    this.ended = true
+    this.mark('closed')
+    const event = this.#event('end', ending)
+    this.#deps.metrics.ended(event, this.#started)
+    if (this.rowless) return done(null)
+    this.#deps.journal.append('end', this.id, event.tenant, encodeExchange(event), this.durability, done)
+  }
+
+  #event(kind: 'start' | 'end', { outcome, status, error }: Ending): Outgoing {
+    const { call, target, asked, request, response } = this
+    const ending = kind === 'end'
+    const facts = ending ? this.reader?.facts() : undefined
+    const { config, journal } = this.#deps
+    const keep = ending && !journal.state.shedsBodies
+    const model = asked?.model ?? null
+    const identity = call?.identity ?? nobody
+    const usageRaw = facts?.usageRaw ?? noRaw
+    const serverAddress = target === null ? null : target.origin.slice(target.origin.indexOf('//') + 2)
+    const targetName = target === null ? null : model === null ? target.provider.name : `${target.provider.name}/${model}`
+    const marks = this.#marks
+    return {
+      v: 1,
+      id: this.id,
+      kind,
+      tenant: call?.tenant ?? 'default',
+      writer: journal.writer,
+      seq: ++sequence,
+      startedAt: new Date(this.startedAtMs).toISOString(),
+      marksUs: marks,
+      operation: target?.route.operation ?? '',
+      provider: target?.provider.name ?? '',
+      api: target?.route.api ?? '',
+      endpoint: call?.endpoint ?? '',
+      target: targetName,
+      serverAddress,
+      streaming: asked?.streaming ?? false,
+      requestModel: model,
+      responseModel: facts?.responseModel ?? null,
+      responseId: facts?.responseId ?? null,
+      finishReason: facts?.finishReason ?? null,
+      status,
+      outcome,
+      error,
+      attempts:
+        ending && target !== null && marks.sent !== null ? [this.#attempt(target, targetName ?? '', error, usageRaw)] : [],
+      usageRaw,
+      priceFacts: asked?.priceFacts ?? noFacts,
+      counts: {
+        reqBytes: request?.length ?? 0,
+        resBytes: response?.length ?? 0,
+        chunks: this.chunks,
+        events: facts?.events ?? 0,
+        contentChars: facts?.contentChars ?? 0,
+        toolCalls: facts?.toolCalls ?? 0,
+      },
+      sha256: ending ? { req: request?.sha256() ?? null, res: response?.sha256() ?? null } : { req: null, res: null },
+      reqHeaders: call?.storedHeaders ?? [],
+      resHeaders: this.responseHeaders,
+      reqBody: keep ? (request?.pieces(call?.contentEncoding ?? null) ?? null) : null,
+      resBody: keep ? (response?.pieces(this.responseEncoding) ?? null) : null,
+      identity: identity.userId === null && asked?.user ? { ...identity, userId: asked.user.slice(0, 256) } : identity,
+      cache: null,
+      guardrails: [],
+      altered: this.altered,
+      warnings: this.warnings,
+      notes: facts?.notes ?? [],
+      retentionDays: config.retention,
+    }
+  }
+
+  #attempt(target: Target, targetName: string, error: AnswerError | null, usageRaw: readonly Raw[]): Attempt {
+    const marks = this.#marks
+    return {
+      target: targetName,
+      provider: target.provider.name,
+      model: this.asked?.model ?? '',
+      status: this.#status,
+      errorKind: error?.kind ?? '',
+      startUs: marks.sent ?? 0,
+      endUs: marks.lastByte ?? marks.closed ?? 0,
+      usageRaw,
+    }
+  }
+}

@@ -1,0 +1,234 @@
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { createProxyMiddleware, type RequestHandler } from 'http-proxy-middleware'
+import type { Config } from '../../core/config.js'
+import { WeirError } from '../../core/errors.js'
+import { headersFor } from '../admit/admit.js'
+import { ClientGone } from '../admit/read-body.js'
+import type { Call, Reply, Sink, Target } from '../call.js'
+import type { Client } from '../client.js'
+import type { Deadlines, Watched } from '../deadlines.js'
+import { deliver, type DeliverDeps } from '../deliver.js'
+import { upstreamError } from '../obtain/forward.js'
+import type { CallRecord } from '../record.js'
+import type { Running } from '../running.js'
+
+export interface RelayDeps {
+  readonly config: Config
+  readonly deadlines: Deadlines
+  readonly delivery: DeliverDeps
+  readonly running: Set<Running>
+}
+
+/** What the middleware's callbacks need to know about the request they are called with. */
+export interface Relaying {
+  readonly path: string
+  /** The send has been made; the request body is being streamed into it. */
+  sending(proxyReq: ClientRequest): void
+  answered(proxyRes: IncomingMessage): void
+  failed(cause: Error): void
+}
+
+/** A request that is handed to the middleware, with what is to happen. */
+export type RelayRequest = IncomingMessage & { relaying?: Relaying }
+
+export interface Relay {
+  /** Relays a call unread and leaves its row. */
+  web(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<void>
+  /** The middleware for an origin, for WebSocket upgrades. */
+  middlewareFor(origin: string): RequestHandler<RelayRequest, ServerResponse>
+  close(): void
+}
+
+const mostOrigins = 256
+
+/**
+ * The pass-through lane: everything that is relayed without being read, of any size. http-proxy-middleware sends; the answer goes
+ * through the same `deliver` as every other, so that outcomes, hashes and the row are made in one place. Own agents, because the default
+ * one queues; `selfHandleResponse`, because the middleware leaves the upstream open when the client leaves before the head.
+ */
+export const relayBy = ({ config, deadlines, delivery, running }: RelayDeps): Relay => {
+  const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64, timeout: 4000 })
+  const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64, timeout: 4000 })
+  const middlewares = new Map<string, RequestHandler<RelayRequest, ServerResponse>>()
+  const middlewareFor = (origin: string): RequestHandler<RelayRequest, ServerResponse> => {
+    let found = middlewares.get(origin)
+    if (found === undefined) {
+      found = createProxyMiddleware<RelayRequest, ServerResponse>({
+        target: origin,
+        changeOrigin: true,
+        xfwd: false,
+        followRedirects: false,
+        selfHandleResponse: true,
+        agent: origin.startsWith('https:') ? httpsAgent : httpAgent,
+        pathRewrite: (path, req) => req.relaying?.path ?? path,
+        on: {
+          proxyReq: (proxyReq, req) => req.relaying?.sending(proxyReq),
+          proxyReqWs: (proxyReq, req) => (req as RelayRequest).relaying?.sending(proxyReq),
+          proxyRes: (proxyRes, req) => req.relaying?.answered(proxyRes),
+          error: (cause, req) => (req as RelayRequest).relaying?.failed(cause),
+        },
+      })
+      const [oldest] = middlewares
+      if (middlewares.size >= mostOrigins && oldest !== undefined) middlewares.delete(oldest[0])
+      middlewares.set(origin, found)
+    }
+    return found
+  }
+  return {
+    middlewareFor,
+    close: () => {
+      httpAgent.destroy()
+      httpsAgent.destroy()
+    },
+    web: async (call, req, res, record, client) => {
+      const { target } = call
+      if (target === null) throw new WeirError('internal', 'A call without a target cannot be relayed.')
+      record.mark('admitted')
+      if (req.headers.expect !== undefined) res.writeContinue()
+      const failure = await record.start()
+      if (failure !== null) {
+        if (record.durability === 'strict' || config.journal.full === 'refuse')
+          throw new WeirError('journal_unavailable', `The journal cannot take the call: ${failure.message}`, { cause: failure })
+        record.warnings.push('journal-full')
+      }
+      if (client.gone) throw new ClientGone()
+      const reply = await new Promise<Reply>((resolve, reject) => {
+        const host = target.origin.slice(target.origin.indexOf('//') + 2)
+        const relayRequest = req as RelayRequest
+        // Data is counted and hashed beside the middleware's own pipe, which rules the flow.
+        req.on('data', (chunk: Buffer) => record.request?.push(chunk))
+        let proxyRequest: ClientRequest | null = null
+        let answered = false
+        const watch: Watched = {
+          dueAt: deadlines.now() + config.timeouts.ttft,
+          expired: () => {
+            if (!answered)
+              reject(new WeirError('timeout_ttft', `${host} did not begin to answer within ${config.timeouts.ttft} ms.`))
+            proxyRequest?.destroy()
+          },
+        }
+        deadlines.add(watch)
+        const settled = (): void => {
+          answered = true
+          deadlines.remove(watch)
+        }
+        relayRequest.relaying = {
+          path: target.path,
+          sending: (proxyReq) => {
+            proxyRequest = proxyReq
+            if (client.gone) return void proxyReq.destroy()
+            record.mark('sent')
+          },
+          answered: (proxyRes) => {
+            settled()
+            resolve(replyOf(proxyRes, () => proxyRequest?.destroy(), { deadlines, running, idleMs: config.timeouts.idle, host }))
+          },
+          failed: (cause) => {
+            settled()
+            reject(client.gone ? new ClientGone() : upstreamError(cause, host, false, config.timeouts.connect))
+          },
+        }
+        client.onGone = () => {
+          settled()
+          proxyRequest?.destroy()
+          reject(new ClientGone())
+        }
+        req.headers = headersOf(call, target, req.headers)
+        void middlewareFor(target.origin)(relayRequest, res, (cause) => {
+          if (cause !== undefined) reject(cause as Error)
+        })
+      })
+      await deliver(reply, res, record, client, delivery)
+    },
+  }
+}
+
+/** Headers as the middleware wants them: an object, lower-case, repeated ones in a list. */
+export const headersOf = (call: Call, target: Target, asReceived: IncomingHttpHeaders): IncomingHttpHeaders => {
+  const headers: Record<string, string | string[]> = {}
+  const flat = headersFor(call, target)
+  for (let i = 0; i < flat.length; i += 2) {
+    const name = (flat[i] as string).toLowerCase()
+    const value = flat[i + 1] as string
+    const before = headers[name]
+    headers[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+  }
+  // The framing of the request stays as it came: the body is streamed, not held.
+  const length = asReceived['content-length']
+  if (length !== undefined) headers['content-length'] = length
+  else if (asReceived['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked'
+  if (!target.provider.builtIn) {
+    headers['weir-hop'] = String(call.hop + 1)
+    headers.via = '1.1 weir'
+  }
+  return headers
+}
+
+interface ReplyDeps {
+  readonly deadlines: Deadlines
+  readonly running: Set<Running>
+  readonly idleMs: number
+  readonly host: string
+}
+
+const replyOf = (message: IncomingMessage, abort: () => void, { deadlines, running, idleMs, host }: ReplyDeps): Reply => {
+  let over = false
+  let sink: Sink | null = null
+  const idle: Watched = {
+    dueAt: deadlines.now() + idleMs,
+    expired: (now) => {
+      if (message.isPaused()) idle.dueAt = now + idleMs
+      else fail(new WeirError('timeout_idle', `${host} sent nothing for ${idleMs} ms.`))
+    },
+  }
+  const stop = (): void => {
+    over = true
+    deadlines.remove(idle)
+    running.delete(self)
+  }
+  const fail = (cause: Error): void => {
+    if (over) return
+    stop()
+    abort()
+    sink?.fail(cause)
+  }
+  const self: Running = { giveUp: fail }
+  running.add(self)
+  return {
+    status: message.statusCode ?? 502,
+    statusText: message.statusMessage ?? '',
+    headers: message.rawHeaders,
+    body: {
+      attach: (to) => {
+        sink = to
+        deadlines.add(idle)
+        message.on('data', (chunk: Buffer) => {
+          idle.dueAt = deadlines.now() + idleMs
+          to.data(chunk)
+        })
+        message.on('end', () => {
+          if (over) return
+          stop()
+          to.end()
+        })
+        const broken = (): void => fail(new WeirError('upstream_reset', `${host} broke the connection inside its answer.`))
+        message.on('aborted', broken)
+        message.on('error', broken)
+      },
+      pause: () => void message.pause(),
+      resume: () => void message.resume(),
+      destroy: () => {
+        if (over) return
+        stop()
+        abort()
+      },
+    },
+  }
+}

@@ -1,0 +1,123 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WeirError } from '../../core/errors.js'
+import type { House } from '../serve.js'
+import { UnmatchedPath, familyOfPath } from '../identify/identify.js'
+import { ownHeaders } from '../own-headers.js'
+import { endingOf, type CallRecord } from '../record.js'
+import { refusalBytes, refusalHeaders } from '../refuse.js'
+import { upstreamError } from '../obtain/forward.js'
+import { clientGone } from '../deliver.js'
+import { headersOf, type Relay, type RelayRequest } from './relay.js'
+
+export interface UpgradeDeps {
+  readonly house: Pick<House, 'open' | 'doorkeeper' | 'identify' | 'closed' | 'failed'>
+  readonly relay: Relay
+  readonly connectMs: number
+}
+
+const rawHead = (status: number, text: string, flat: readonly string[], body: Buffer): string => {
+  let head = `HTTP/1.1 ${status} ${text}\r\n`
+  for (let i = 0; i < flat.length; i += 2) head += `${flat[i] as string}: ${flat[i + 1] as string}\r\n`
+  return `${head}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`
+}
+
+/**
+ * Relays a WebSocket (Realtime) both ways, frames unread. One row for the connection, written when it closes; an upgrade the upstream
+ * refuses passes as it came.
+ */
+export const upgradeBy =
+  ({ house, relay, connectMs }: UpgradeDeps) =>
+  (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const record = house.open()
+    let over = false
+    const finish = (ending: ReturnType<typeof endingOf>, then: () => void): void => {
+      if (over) return
+      over = true
+      record.mark('lastByte')
+      record.end(ending, () => {
+        house.closed()
+        then()
+      })
+    }
+    const refuse = (cause: unknown): void => {
+      const error =
+        cause instanceof WeirError ? cause : new WeirError('internal', 'Weir failed on this call; its log says why.', { cause })
+      if (error.code === 'internal') house.failed(cause)
+      if (error instanceof UnmatchedPath) record.rowless = true
+      finish(endingOf(error), () => {
+        const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
+        const body = refusalBytes(family, error, record.id)
+        socket.end(
+          Buffer.concat([
+            Buffer.from(
+              rawHead(error.status, 'Refused', [...refusalHeaders(family, error), ...ownHeaders(record, true)], body),
+              'latin1',
+            ),
+            body,
+          ]),
+        )
+      })
+    }
+    // A client that vanishes must not end the process.
+    socket.on('error', () => undefined)
+    void open(req, socket, head, record, { relay, house, connectMs }, finish).catch(refuse)
+  }
+
+const open = async (
+  req: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  record: CallRecord,
+  { relay, house, connectMs }: UpgradeDeps,
+  finish: (ending: ReturnType<typeof endingOf>, then: () => void) => void,
+): Promise<void> => {
+  house.doorkeeper()
+  const call = house.identify(req, record.id)
+  record.identified(call)
+  const { target } = call
+  if (target === null) throw new WeirError('unknown_path', 'This path takes no upgrade.')
+  record.mark('admitted')
+  await record.start()
+  const host = target.origin.slice(target.origin.indexOf('//') + 2)
+  const request = req as RelayRequest
+  let status = 101
+  await new Promise<void>((resolve, reject) => {
+    request.relaying = {
+      path: target.path,
+      sending: (proxyReq) => {
+        record.mark('sent')
+        proxyReq.on('response', (answer) => {
+          status = answer.statusCode ?? 502
+          record.answered(status)
+          answer.on('data', (chunk: Buffer) => record.response?.push(chunk))
+        })
+        proxyReq.on('upgrade', (_answer, upstream) => {
+          record.answered(101)
+          // Two taps beside the middleware's own pipes: bytes are counted, none is touched.
+          upstream.on('data', (chunk: Buffer) => {
+            record.chunks++
+            record.response?.push(chunk)
+          })
+          socket.on('data', (chunk: Buffer) => record.request?.push(chunk))
+          upstream.on('error', () => undefined)
+          socket.on('close', () => upstream.destroy())
+          upstream.on('close', () => socket.end())
+        })
+      },
+      answered: () => undefined,
+      failed: (cause) => reject(upstreamError(cause, host, record.response !== null && record.response.length > 0, connectMs)),
+    }
+    socket.on('close', () => {
+      finish(socket.errored === null ? { outcome: 'complete', status, error: null } : clientGone(status), resolve)
+    })
+    const handler = relay.middlewareFor(target.origin)
+    const upgradeHeaders = Object.fromEntries(
+      Object.entries(req.headers).filter(
+        ([name]) => name === 'connection' || name === 'upgrade' || name.startsWith('sec-websocket-'),
+      ),
+    )
+    req.headers = { ...headersOf(call, target, {}), ...upgradeHeaders }
+    handler.upgrade(request, socket as never, head)
+  })
+}

@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { WeirError } from '../core/errors.js'
+import type { Call } from './call.js'
+import { watchClient, type Client } from './client.js'
+import type { Admitted } from './admit/admit.js'
+import { ClientGone } from './admit/read-body.js'
+import { clientGone, deliver, type DeliverDeps } from './deliver.js'
+import { familyOfPath, UnmatchedPath, type Identify } from './identify/identify.js'
+import type { Obtain } from './obtain/obtain.js'
+import { ownHeaders } from './own-headers.js'
+import { endingOf, type CallRecord } from './record.js'
+import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
+
+/** What a call meets on its way, in order. */
+export interface House {
+  /** Id and arrival time; from here one row is certain. */
+  open(): CallRecord
+  /** Refuses by throwing when the house is draining or full. */
+  doorkeeper(): void
+  readonly identify: Identify
+  admit(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<Admitted>
+  readonly obtain: Obtain
+  relay(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<void>
+  readonly delivery: DeliverDeps
+  /** The call has left. */
+  closed(): void
+  failed(cause: unknown): void
+}
+
+/** The life of a call. */
+export const serveBy = (house: House) => async (req: IncomingMessage, res: ServerResponse) => {
+  const record = house.open()
+  const client = watchClient(res)
+  try {
+    house.doorkeeper()
+    const call = house.identify(req, record.id) // path and headers -> Call; nothing else reads our headers
+    record.identified(call)
+    if (call.target?.route.lane === 'relay') return await house.relay(call, req, res, record, client) // relayed unread, one row
+    const admitted = await house.admit(call, req, res, record, client) // ceilings, the body, the target; refuses by throwing
+    const reply = await house.obtain(admitted, record, client) // resolves with the head; the body is still flowing
+    await deliver(reply, res, record, client, house.delivery) // relays; journals the end before the last byte
+  } catch (cause) {
+    await refuse(req, res, record, client, cause, house)
+  } finally {
+    house.closed()
+  }
+}
+
+/** Our error in the caller's family, or a destroyed socket; and the row. */
+const refuse = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  record: CallRecord,
+  client: Client,
+  cause: unknown,
+  house: House,
+): Promise<void> =>
+  new Promise((resolve) => {
+    client.onGone = null
+    if (cause instanceof ClientGone || client.gone) return record.end(clientGone(0), () => resolve())
+    const error =
+      cause instanceof WeirError ? cause : new WeirError('internal', 'Weir failed on this call; its log says why.', { cause })
+    if (error.code === 'internal') house.failed(cause)
+    if (error instanceof UnmatchedPath) record.rowless = true
+    record.end(endingOf(error), () => {
+      resolve()
+      if (res.headersSent) return void res.destroy()
+      const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
+      const headers = [...refusalHeaders(family, error), ...ownHeaders(record, true)]
+      if (!req.complete && hasBody(req)) headers.push('connection', 'close') // what is still being sent is not read
+      writeRefusal(res, error.status, headers, refusalBytes(family, error, record.id))
+    })
+  })
+
+const hasBody = (req: IncomingMessage): boolean =>
+  req.headers['transfer-encoding'] !== undefined || (req.headers['content-length'] ?? '0') !== '0'
