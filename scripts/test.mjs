@@ -1,0 +1,59 @@
+// `npm test`: sets up what the tests need on a fresh machine, runs every check and every test, and ends with "N passed, N failed".
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const cache = join(root, '.cache')
+mkdirSync(cache, { recursive: true })
+const run = (command, args, options = {}) => spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1
+const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+const stop = (message) => {
+  console.error(message)
+  process.exit(1)
+}
+
+/** A system package, by apt where we are root; elsewhere the person is told. */
+const systemPackage = (command, name) => {
+  if (has(command)) return
+  if (!has('apt-get') || process.getuid?.() !== 0) stop(`The tests need ${command}. Install it (Debian: apt-get install ${name}) and run npm test again.`)
+  console.log(`Installing ${name} ...`)
+  run('apt-get', ['update', '-qq'], { stdio: 'ignore' })
+  if (run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], { stdio: 'ignore' }) !== 0) stop(`${name} could not be installed.`)
+}
+
+/** Python SDKs, pinned in e2e/requirements.txt, in a virtual environment of the repository's own. */
+const pythonSdks = () => {
+  const requirements = join(root, 'e2e', 'requirements.txt')
+  const venv = join(cache, 'venv')
+  const stamp = join(venv, '.requirements')
+  const wanted = readFileSync(requirements, 'utf8')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return venv
+  if (!has('python3')) stop('The tests need python3 (3.11 or newer).')
+  console.log('Installing the Python SDKs ...')
+  rmSync(venv, { recursive: true, force: true })
+  if (run('python3', ['-m', 'venv', venv]) !== 0) stop('python3 -m venv failed. On Debian: apt-get install python3-venv.')
+  if (run(join(venv, 'bin', 'pip'), ['install', '-q', '-r', requirements]) !== 0) stop('pip could not install e2e/requirements.txt.')
+  writeFileSync(stamp, wanted)
+  return venv
+}
+
+const filters = process.argv.slice(2)
+if (filters.length === 0 && run(process.execPath, ['scripts/check.mjs']) !== 0) stop('npm run check failed.')
+systemPackage('chromium', 'chromium')
+const venv = pythonSdks()
+if (run(process.execPath, ['scripts/build.mjs']) !== 0) stop('The build failed.')
+
+const report = join(cache, 'tests.json')
+rmSync(report, { force: true })
+const status = run(
+  join(root, 'node_modules', '.bin', 'vitest'),
+  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters],
+  { env: { ...process.env, WEIR_TEST_PYTHON: join(venv, 'bin', 'python'), WEIR_TEST_CHROMIUM: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim() } },
+)
+if (!existsSync(report)) stop('vitest wrote no report.')
+const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'))
+const failed = Math.max(numFailedTests, numFailedTests === 0 && (numFailedTestSuites > 0 || status !== 0) ? 1 : 0)
+console.log(`${numPassedTests} passed, ${failed} failed${numPendingTests > 0 ? `, ${numPendingTests} skipped` : ''}`)
+process.exit(failed === 0 ? 0 : 1)
