@@ -1,4 +1,4 @@
-import { ClickHouseError, createClient, type ClickHouseSettings } from '@clickhouse/client'
+import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseSettings } from '@clickhouse/client'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { DbError, type Db, type Params } from '../db.js'
@@ -39,7 +39,14 @@ const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
  * @param url `http(s)://[user:password@]host:port[/database]`; the database is `default` unless named.
  */
 export const openServer = (url: string): Db => {
-  const client = createClient({ url, application: 'weir', request_timeout: 60_000, max_open_connections: 8 })
+  const client = createClient({
+    url,
+    application: 'weir',
+    request_timeout: 60_000,
+    max_open_connections: 8,
+    // Every failure is thrown to the caller, who logs it once.
+    log: { level: ClickHouseLogLevel.OFF },
+  })
   return {
     rows: <T>(name: string, sql: string, params: Params = {}) =>
       guarded(async () => {
