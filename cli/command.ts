@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util'
+
+interface Flag {
+  readonly type: 'boolean' | 'string'
+  readonly short?: string
+  /** How the value is called in the help; strings only. */
+  readonly value?: string
+  readonly help: string
+}
+
+export type Flags = Readonly<Record<string, Flag>>
+export type Values = Readonly<Record<string, string | boolean | undefined>>
+
+export interface Command {
+  readonly summary: string
+  /** Paragraphs below the usage line. */
+  readonly about: string
+  readonly flags: Flags
+  /** @returns The exit code. */
+  run(values: Values): Promise<number>
+}
+
+/** The command line cannot be read. The message is one sentence for the person who typed it. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UsageError'
+  }
+}
+
+const help: Flag = { type: 'boolean', short: 'h', help: 'show this help' }
+
+/** @throws UsageError naming the argument that is not known. */
+export const readFlags = (flags: Flags, args: readonly string[]): Values => {
+  const options = Object.fromEntries(
+    Object.entries({ ...flags, help }).map(([name, { type, short }]) => [
+      name,
+      { type, ...(short === undefined ? {} : { short }) },
+    ]),
+  )
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values as Values
+  } catch (cause) {
+    const [first = ''] = (cause as Error).message.split('. ')
+    throw new UsageError(`${first.replace(/\.$/, '')}.`)
+  }
+}
+
+export const helpText = (name: string, { summary, about, flags }: Command): string => {
+  const rows = Object.entries({ ...flags, help }).map(([flag, { short, value, help: text }]): [string, string] => [
+    `${short === undefined ? '    ' : `-${short}, `}--${flag}${value === undefined ? '' : ` <${value}>`}`,
+    text,
+  ])
+  const width = Math.max(...rows.map(([left]) => left.length)) + 2
+  return [
+    `weir ${name}: ${summary}`,
+    '',
+    `usage: weir ${name} [options]`,
+    '',
+    about.trim(),
+    '',
+    'options:',
+    ...rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`),
+    '',
+  ].join('\n')
+}
+
+/** A whole number of at least `least`, or `fallback` when the flag was not given. */
+export const wholeNumber = (values: Values, flag: string, fallback: number, least = 1): number => {
+  const text = values[flag]
+  if (text === undefined) return fallback
+  const number = Number(text)
+  if (typeof text !== 'string' || !Number.isInteger(number) || number < least)
+    throw new UsageError(`--${flag}: "${String(text)}" is not a whole number of at least ${least}.`)
+  return number
+}

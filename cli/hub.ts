@@ -1,0 +1,104 @@
+import { openDb } from '../clickhouse/open.js'
+import { createSqlFront } from '../clickhouse/front/server.js'
+import { controlStore } from '../control/store.js'
+import type { Config } from '../core/config.js'
+import { openPriceBook } from '../core/prices/book.js'
+import type { HubFacts } from '../web/api/house.js'
+import { createWebServer } from '../web/api/server.js'
+import type { Command } from './command.js'
+import { demoCall } from './demo/demo-call.js'
+import { listen, urlOf } from './listen.js'
+import type { Log } from './log.js'
+import { openReplaceable } from './pipeline.js'
+import { askProxy } from './proxy-facts.js'
+import { watchConfig } from './reload.js'
+import type { RunningRole } from './role.js'
+import { runRole } from './role.js'
+import { shut } from './shut.js'
+import { version } from './version.js'
+
+/** `0.1.8+2026-11-22+9f31c2aa`: base, date, overrides. */
+const pricesDate = (): string | null => openPriceBook().id.split('+')[1] ?? null
+
+interface Wiring {
+  readonly proxyUrl: string | null
+  readonly demo: boolean
+}
+
+/** Ingest, web and SQL in one process: the only owner of the embedded stores. */
+const startHub =
+  (wiring: Wiring) =>
+  async (config: Config, log: Log): Promise<RunningRole> => {
+    const proxyUrl = wiring.proxyUrl ?? urlOf(config.host, config.proxyPort)
+    const listeners = new Set<() => void>()
+    const db = await openDb(config)
+    const pipeline = await openReplaceable({ config, db, log, onStored: () => listeners.forEach((listener) => listener()) })
+    const control = controlStore(config)
+    const prices = pricesDate()
+
+    const health = async (): Promise<HubFacts> => {
+      const { causes, ingest } = pipeline.current().ingest.health()
+      const proxy = await askProxy(proxyUrl)
+      return {
+        causes: [...proxy.causes, ...causes],
+        ingest,
+        journal: proxy.journal === null ? null : { ...proxy.journal, lagBytes: ingest.lagBytes },
+        pricesDate: prices,
+      }
+    }
+
+    const { host, allowedHosts, adminSecret } = config
+    // With a server of its own the store has its own front door.
+    const front = config.clickhouseUrl === null ? createSqlFront({ db, adminSecret, allowedHosts }) : null
+    const sqlPort = front === null ? null : await listen(front, { port: config.sqlPort, host, variable: 'WEIR_SQL_PORT' })
+    const web = createWebServer({
+      config,
+      db,
+      control,
+      health,
+      destinations: () => pipeline.current().ingest.destinations(),
+      stored: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      now: Date.now,
+      log,
+      version: version(),
+      env: process.env,
+      get metrics() {
+        return [pipeline.current().ingest.metrics]
+      },
+      demoCall: wiring.demo ? () => demoCall(proxyUrl) : null,
+      proxyUrl,
+      sqlUrl: sqlPort === null ? null : urlOf(host, sqlPort),
+    })
+    const webPort = await listen(web, { port: config.webPort, host, variable: 'WEIR_WEB_PORT' })
+    const unwatch = watchConfig({ config, live: new Set(['exports', 'serviceName']), apply: pipeline.replace, log })
+
+    return {
+      ports: { web: webPort, ...(sqlPort === null ? {} : { sql: sqlPort }) },
+      drain: () => {
+        unwatch()
+        return pipeline.current().stop()
+      },
+      async stop() {
+        unwatch()
+        await Promise.all([shut(web), front === null ? undefined : shut(front)])
+        await control.close()
+        await db.close()
+      },
+    }
+  }
+
+export const command: Command = {
+  summary: 'ingest and web in one process',
+  about: 'Started by `weir start`, which tells it where the proxy is.',
+  flags: {
+    'proxy-url': { type: 'string', value: 'url', help: 'where the proxy answers' },
+    demo: { type: 'boolean', help: 'the fake provider runs: offer the demo call' },
+  },
+  run: (values) => {
+    const proxyUrl = typeof values['proxy-url'] === 'string' ? values['proxy-url'] : null
+    return runRole({ name: 'hub', start: startHub({ proxyUrl, demo: values.demo === true }) })
+  },
+}

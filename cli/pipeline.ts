@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import type { Db } from '../clickhouse/db.js'
+import type { Config } from '../core/config.js'
+import type { Ingest } from '../ingest/main.js'
+import { consumersOf, startIngest } from '../ingest/main.js'
+import { openJournalSource } from '../journal/source.js'
+import type { Log } from './log.js'
+import { version } from './version.js'
+
+export interface Pipeline {
+  readonly ingest: Ingest
+  /** Reads out what is left, for at most 10 s, and gives the journal back. */
+  stop(): Promise<void>
+}
+
+interface Options {
+  readonly config: Config
+  readonly db: Db
+  readonly log: Log
+  readonly onStored: (rows: number) => void
+}
+
+/**
+ * The journal of this data folder, through ingest, into the store and out to the trace destinations.
+ *
+ * @throws FolderOwnedError when another process reads this journal.
+ */
+export const openPipeline = async ({ config, db, log, onStored }: Options): Promise<Pipeline> => {
+  const now = Date.now
+  const source = await openJournalSource({
+    dir: join(config.dataDir, 'journal'),
+    consumers: consumersOf(config),
+    now,
+    log: (sentence) => log.warn(sentence),
+  })
+  try {
+    const ingest = await startIngest({ config, source, db, now, log, onStored, version: version() })
+    return {
+      ingest,
+      async stop() {
+        await ingest.stop()
+        await source.close()
+      },
+    }
+  } catch (cause) {
+    await source.close()
+    throw cause
+  }
+}
+
+/**
+ * A pipeline that can be given another configuration while it runs: the old one reads out and closes, then the new one opens.
+ * When the new one cannot be opened, the old configuration is put back.
+ */
+export const openReplaceable = async (
+  options: Options,
+): Promise<{ current: () => Pipeline; replace: (config: Config) => Promise<void> }> => {
+  let config = options.config
+  let pipeline = await openPipeline(options)
+  return {
+    current: () => pipeline,
+    async replace(next) {
+      await pipeline.stop()
+      try {
+        pipeline = await openPipeline({ ...options, config: next })
+        config = next
+      } catch (cause) {
+        pipeline = await openPipeline({ ...options, config })
+        throw cause
+      }
+    },
+  }
+}

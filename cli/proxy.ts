@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import type { Config } from '../core/config.js'
+import { journalLimitBytes } from '../journal/limit.js'
+import { openJournal } from '../journal/open.js'
+import { startProxy } from '../proxy/main.js'
+import type { Command } from './command.js'
+import type { Log } from './log.js'
+import { watchConfig } from './reload.js'
+import type { RunningRole } from './role.js'
+import { runRole } from './role.js'
+
+/** What the proxy takes on while it runs. */
+const live = new Set<keyof Config>([
+  'defaultProvider',
+  'providers',
+  'models',
+  'compat',
+  'ceilings',
+  'timeouts',
+  'bodies',
+  'retention',
+  'allowedHosts',
+  'drain',
+])
+
+const start = async (config: Config, log: Log): Promise<RunningRole> => {
+  const now = Date.now
+  const dir = join(config.dataDir, 'journal')
+  const journal = await openJournal({
+    dir,
+    durability: config.journal.durability,
+    limitBytes: await journalLimitBytes(dir, config.journal.limit),
+    now,
+  })
+  const proxy = await startProxy({ config, journal, now, log })
+  const unwatch = watchConfig({ config, live, apply: (next) => proxy.reload(next), log })
+  return {
+    ports: { proxy: proxy.port },
+    drain: () => proxy.drain(),
+    // Calls that are still open become `proxy_lost` when the journal is recovered.
+    stop() {
+      unwatch()
+      return journal.close()
+    },
+  }
+}
+
+export const command: Command = {
+  summary: 'the data plane alone',
+  about: `
+Takes calls, passes them through and journals them under WEIR_DATA/journal, where \`weir ingest\` of the same folder reads them.
+It needs neither ingest nor web to run. SIGTERM drains, as with \`weir start\`.`,
+  flags: {},
+  run: () => runRole({ name: 'proxy', start }),
+}

@@ -1,0 +1,65 @@
+import { unwatchFile, watchFile } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Config } from '../core/config.js'
+import { loadConfig } from '../core/config.js'
+import type { Log } from './log.js'
+import { sentenceOf } from './start-error.js'
+
+type Key = keyof Config
+
+const changedKeys = (before: Config, after: Config): readonly Key[] =>
+  (Object.keys(after) as Key[]).filter((key) => key !== 'file' && JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+
+interface Reload {
+  readonly config: Config
+  /** What this role can change while it runs; the rest is named as waiting for a restart. */
+  readonly live: ReadonlySet<Key>
+  readonly apply: (config: Config) => void | Promise<void>
+  readonly log: Log
+}
+
+/**
+ * Reads weir.yaml again on SIGHUP and within a second of a change. It is applied whole or not at all: a bad file changes nothing,
+ * and its faults are logged.
+ *
+ * @returns Stops watching.
+ */
+export const watchConfig = ({ config, live, apply, log }: Reload): (() => void) => {
+  const path = config.file ?? resolve(process.env.WEIR_CONFIG || 'weir.yaml')
+  let current = config
+  let turn = Promise.resolve()
+
+  const reload = async (): Promise<void> => {
+    let next: Config
+    try {
+      next = loadConfig(process.env, process.cwd())
+    } catch (cause) {
+      log.error(`${path} was changed but not applied, the configuration from before stays in force. ${sentenceOf(cause)}`)
+      return
+    }
+    const changed = changedKeys(current, next)
+    if (changed.length === 0) return
+    const now = changed.filter((key) => live.has(key))
+    const later = changed.filter((key) => !live.has(key))
+    try {
+      if (now.length > 0) await apply(next)
+    } catch (cause) {
+      log.error(`${path} was changed but not applied, the configuration from before stays in force. ${sentenceOf(cause)}`)
+      return
+    }
+    current = next
+    if (now.length > 0) log.info(`${path} applied: ${now.join(', ')}.`)
+    if (later.length > 0) log.warn(`${path}: ${later.join(', ')} will hold after a restart.`)
+  }
+  const again = (): void => {
+    turn = turn.then(reload)
+  }
+  watchFile(path, { interval: 1000, persistent: false }, (now, before) => {
+    if (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino) again()
+  })
+  process.on('SIGHUP', again)
+  return () => {
+    unwatchFile(path)
+    process.off('SIGHUP', again)
+  }
+}

@@ -1,0 +1,60 @@
+import { openDb } from '../clickhouse/open.js'
+import { controlStore } from '../control/store.js'
+import type { Config } from '../core/config.js'
+import { createWebServer } from '../web/api/server.js'
+import type { Command } from './command.js'
+import { listen, urlOf } from './listen.js'
+import type { Log } from './log.js'
+import { askProxy } from './proxy-facts.js'
+import type { RunningRole } from './role.js'
+import { runRole } from './role.js'
+import { shut } from './shut.js'
+import { version } from './version.js'
+
+const start = async (config: Config, log: Log): Promise<RunningRole> => {
+  const proxyUrl = urlOf(config.host, config.proxyPort)
+  const db = await openDb(config)
+  const control = controlStore(config)
+  const web = createWebServer({
+    config,
+    db,
+    control,
+    health: async () => {
+      const { causes, journal } = await askProxy(proxyUrl)
+      return { causes, ingest: null, journal: journal === null ? null : { ...journal, lagBytes: 0 } }
+    },
+    destinations: () => [],
+    // Rows come from another process: whoever looks is told to look again once a second.
+    stored: (listener) => {
+      const timer = setInterval(listener, 1000)
+      return () => clearInterval(timer)
+    },
+    now: Date.now,
+    log,
+    version: version(),
+    env: process.env,
+    metrics: [],
+    demoCall: null,
+    proxyUrl,
+    sqlUrl: null,
+  })
+  const port = await listen(web, { port: config.webPort, host: config.host, variable: 'WEIR_WEB_PORT' })
+  return {
+    ports: { web: port },
+    drain: () => Promise.resolve(),
+    async stop() {
+      await shut(web)
+      await control.close()
+      await db.close()
+    },
+  }
+}
+
+export const command: Command = {
+  summary: 'the web UI and its API alone',
+  about: `
+Serves the pages and the API over the store at CLICKHOUSE_URL. Without that it opens the embedded store, which takes one process
+at a time: good for looking at a stopped Weir's data.`,
+  flags: {},
+  run: () => runRole({ name: 'web', start }),
+}
