@@ -415,3 +415,54 @@ test('a log that fails is read again from what is on disk', async () => {
   await consumer.stop(1000)
   expect(await counted(tenant)).toEqual(exactly(20))
 })
+
+describe('what the log had no room for is told once', () => {
+  const gap = (tenant: string, at: number) => ({
+    at,
+    next: at + 10,
+    tenant,
+    reason: 'limit',
+    n: 7,
+    fromMs: 1_795_600_800_000,
+    toMs: 1_795_600_801_500,
+  })
+  const told = (tenant: string) =>
+    db.rows(
+      'gaps',
+      'SELECT writer, reason, n, toString(from_ts) AS begins, toString(to_ts) AS ends FROM log_gaps WHERE tenant_id = {t:String}',
+      { t: tenant },
+    )
+  const row = (tenant: string) => ({
+    writer: `${tenant}-a`,
+    reason: 'limit',
+    n: '7',
+    begins: '2026-11-25 10:00:00.000',
+    ends: '2026-11-25 10:00:01.500',
+  })
+
+  test('with the batch that passes it, also when the commit is lost', async () => {
+    const tenant = ownTenant()
+    const source = memorySource()
+    const dir = testFolder(onTestFinished)
+    for (const event of calls(tenant, 0, 3)) source.append(`${tenant}-a`, payloadOf(event))
+    source.tell(`${tenant}-a`, gap(tenant, 105))
+    const { step, dead } = killedAt('before commit')
+    source.step = step
+    await started({ source, dir })
+    await dead
+    source.step = () => undefined
+    await drained({ source, dir })
+    expect(await told(tenant)).toEqual([row(tenant)])
+    expect(await counted(tenant)).toEqual(exactly(3))
+  })
+
+  test('when nothing else comes', async () => {
+    const tenant = ownTenant()
+    const source = memorySource()
+    source.append(`${tenant}-a`, payloadOf(exchange({ tenant })))
+    source.tell(`${tenant}-a`, gap(tenant, 110))
+    await drained({ source, dir: testFolder(onTestFinished) })
+    expect(await told(tenant)).toEqual([row(tenant)])
+    expect(source.log.at(-1)).toBe(`commit ${tenant}-a/ingest 120`)
+  })
+})

@@ -1,5 +1,5 @@
 import { decodeExchange, type Exchange } from '../core/exchange.js'
-import type { Source, SourceRecord } from '../journal/port.js'
+import type { Gap, Source, SourceRecord } from '../journal/port.js'
 import type { DeadLetters, DeadReason } from './dead-letters.js'
 import type { Enriched } from './enrich/enriched.js'
 import type { Metrics } from './metrics.js'
@@ -9,6 +9,9 @@ import type { Store } from './store/store.js'
 
 /** `enrich` with its price book closed over. Pure. */
 export type Enrich = (exchange: Exchange, position: { readonly source: string; readonly offset: number }) => Enriched
+
+/** The log as ingest reads it. A journal also tells what it had no room for: gaps that were read over and not committed past. */
+export type EventLog = Source & { readonly gaps?: (partition: string) => Promise<readonly Gap[]> }
 
 /** How large a batch may grow, and how often one is begun. */
 export interface Bounds {
@@ -33,7 +36,7 @@ const sliceMs = 10
 const idleMs = 100
 
 interface Options {
-  readonly source: Source
+  readonly source: EventLog
   readonly consumer: string
   readonly store: Store
   readonly enrich: Enrich
@@ -129,10 +132,19 @@ export const consume = (options: Options): Consumer => {
     if (record !== undefined && record.at === at) await setAside(batch.partition, record, { reason: 'refused', error })
   }
 
+  /** Gaps told before `end`; once it is committed, they are told. */
+  const tellGaps = async (partition: string, end: number): Promise<readonly Gap[]> => {
+    if (source.gaps === undefined) return []
+    const gaps = (await source.gaps(partition)).filter((gap) => gap.at < end)
+    if (gaps.length > 0) await store.tellGaps(partition, gaps, halt.signal)
+    return gaps
+  }
+
   const insert = async (batch: Batch, startedAt: number): Promise<void> => {
     oldestEndMs = batch.oldestEndMs
     const { rows, refused } = await store.insert(batch, halt.signal)
     for (const { at, error } of refused) await refuse(batch, at, error)
+    await tellGaps(batch.partition, batch.next)
     await source.commit(batch.partition, consumer, batch.next)
     cursors.set(batch.partition, batch.next)
     oldestEndMs = null
@@ -145,7 +157,8 @@ export const consume = (options: Options): Consumer => {
     const { committed, planned } = await source.progress(partition, consumer)
     if (planned === null) return committed
     const startedAt = performance.now()
-    const batch = await gather(partition, planned.first, planned.last)
+    // From the commit on, not from the plan: what lies between holds no events, but may tell of gaps.
+    const batch = await gather(partition, committed, planned.last)
     if (batch.records === 0) return committed
     batch.first = planned.first
     batch.last = planned.last
@@ -162,7 +175,13 @@ export const consume = (options: Options): Consumer => {
       cursors.set(partition, from)
     }
     const batch = await gather(partition, from, null)
-    if (batch.records === 0) return 'empty'
+    if (batch.records === 0) {
+      const [last] = (await tellGaps(partition, Infinity)).slice(-1)
+      if (last === undefined) return 'empty'
+      await source.commit(partition, consumer, Math.max(from, last.next))
+      cursors.set(partition, Math.max(from, last.next))
+      return 'some'
+    }
     await source.plan(partition, consumer, { first: batch.first, last: batch.last })
     await insert(batch, startedAt)
     return batch.records >= bounds.events || batch.payloadBytes >= bounds.bytes ? 'full' : 'some'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { encodeExchange, type Exchange, type Identity } from '../core/exchange.js'
 import type { Cost } from '../core/prices/cost.js'
 import { noUsage, type Usage } from '../core/usage.js'
-import type { Plan, Progress, Source, SourceRecord } from '../journal/port.js'
+import type { Gap, Plan, Progress, Source, SourceRecord } from '../journal/port.js'
 import type { BodiesRow, Enriched, RequestRow } from './enrich/enriched.js'
 
 /** An empty folder that goes away with the test. */
@@ -113,6 +113,8 @@ export const payloadOf = (event: Exchange): Buffer =>
   Buffer.concat(encodeExchange({ ...event, reqBody: pieces(event.reqBody), resBody: pieces(event.resBody) }))
 
 export interface MemorySource extends Source {
+  gaps(partition: string): Promise<readonly Gap[]>
+  tell(partition: string, gap: Gap): void
   append(partition: string, payload: Buffer, doubt?: boolean): void
   /** Every plan and commit that took effect, in order. */
   readonly log: string[]
@@ -124,6 +126,7 @@ export interface MemorySource extends Source {
 export const memorySource = (): MemorySource => {
   const partitions = new Map<string, SourceRecord[]>()
   const positions = new Map<string, Progress>()
+  const gaps = new Map<string, Gap[]>()
   const log: string[] = []
   const recordsOf = (partition: string): SourceRecord[] => {
     const known = partitions.get(partition) ?? []
@@ -137,6 +140,10 @@ export const memorySource = (): MemorySource => {
       const records = recordsOf(partition)
       const at = 100 + records.length * 10
       records.push({ at, next: at + 10, payload, doubt })
+    },
+    gaps: async (partition) => gaps.get(partition) ?? [],
+    tell(partition, gap) {
+      gaps.set(partition, [...(gaps.get(partition) ?? []), gap])
     },
     partitions: async () => [...partitions.keys()],
     async read(partition, from, max, maxBytes) {
@@ -162,6 +169,10 @@ export const memorySource = (): MemorySource => {
       await source.step('before commit')
       positions.set(`${partition}/${consumer}`, { committed: next, planned: null })
       log.push(`commit ${partition}/${consumer} ${next}`)
+      gaps.set(
+        partition,
+        (gaps.get(partition) ?? []).filter((gap) => gap.at >= next),
+      )
       await source.step('after commit')
     },
     async lagBytes(consumer) {

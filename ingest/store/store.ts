@@ -1,4 +1,5 @@
 import type { Db } from '../../clickhouse/db.js'
+import type { Gap } from '../../journal/port.js'
 import { fullJitter, pause } from '../pause.js'
 import type { Batch } from './batch.js'
 import { isDataFault } from './data-fault.js'
@@ -21,6 +22,8 @@ export interface Store {
    * @throws AbortError when the signal fires while the store is away: the plan stands, the next start inserts the same batch.
    */
   insert(batch: Batch, signal: AbortSignal): Promise<{ readonly rows: number; readonly refused: readonly Refused[] }>
+  /** Writes down how many calls the log had no room for. Each record that tells gaps has its own token: twice is once. */
+  tellGaps(partition: string, gaps: readonly Gap[], signal: AbortSignal): Promise<void>
   /** Why the store does not take anything at the moment, and since when; `null` = it does. */
   readonly trouble: { readonly message: string; readonly sinceMs: number } | null
 }
@@ -42,6 +45,10 @@ const linesOf = (lines: Lines, indexes: readonly number[]): Buffer => {
   if (last - first + 1 === indexes.length) return lines.slice(first, last + 1)
   return Buffer.concat(indexes.map((i) => lines.slice(i, i + 1)))
 }
+
+const sqlTime = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace('Z', '')
+const gapLine = (writer: string, { tenant, reason, n, fromMs, toMs }: Gap): string =>
+  `${JSON.stringify({ tenant_id: tenant, from_ts: sqlTime(fromMs), to_ts: sqlTime(toMs), writer, reason, n })}\n`
 
 export const createStore = ({ db, now, random, onRetry }: Options): Store => {
   let trouble: Store['trouble'] = null
@@ -116,6 +123,17 @@ export const createStore = ({ db, now, random, onRetry }: Options): Store => {
       const rest = gone.size === 0 ? all : all.filter((i) => !gone.has(batch.ats[i] as number))
       const refused = await insertSome('requests', { batch, lines: batch.requests, indexes: rest, range }, signal)
       return { rows: rest.length - refused.length, refused: [...bodiless, ...refused] }
+    },
+    async tellGaps(partition, gaps, signal) {
+      for (const at of new Set(gaps.map((gap) => gap.at))) {
+        const lines = Buffer.from(
+          gaps
+            .filter((gap) => gap.at === at)
+            .map((gap) => gapLine(partition, gap))
+            .join(''),
+        )
+        await untilDone(() => db.insert('log_gaps', lines, `${partition}:${at}:log_gaps`), signal)
+      }
     },
     get trouble() {
       return trouble
