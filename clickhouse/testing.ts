@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Db } from './db.js'
+import { startTestingServer } from './engine/testing-server.js'
 import { openDb } from './open.js'
 
 /**
@@ -18,9 +19,23 @@ export const testFolder = (after: (undo: () => void) => void): string => {
 /** JSON lines for `Db.insert`. */
 export const lines = (...rows: readonly object[]): Buffer => Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
 
-/** The engines a contract is tested on: the embedded one always, a server when CLICKHOUSE_URL names an empty one. */
+/** Over HTTP to a server of this test's own, on the same folder. */
+const openOwnServer = async (dataDir: string): Promise<Db> => {
+  const server = await startTestingServer(join(dataDir, 'chdb'))
+  const db = await openDb({ clickhouseUrl: server.url, dataDir }).catch(async (cause: unknown) => {
+    await server.close()
+    throw cause
+  })
+  let closed: Promise<void> | null = null
+  return { ...db, close: () => (closed ??= db.close().then(() => server.close())) }
+}
+
+/** The engines a contract is tested on; a real server as well when CLICKHOUSE_URL names an empty one. */
 export const engines = (): readonly { readonly name: string; readonly open: (dataDir: string) => Promise<Db> }[] => {
   const url = process.env.CLICKHOUSE_URL
-  const embedded = { name: 'embedded', open: (dataDir: string) => openDb({ clickhouseUrl: null, dataDir }) }
-  return url ? [embedded, { name: 'server', open: () => openDb({ clickhouseUrl: url, dataDir: '' }) }] : [embedded]
+  return [
+    { name: 'embedded', open: (dataDir) => openDb({ clickhouseUrl: null, dataDir }) },
+    { name: 'server', open: openOwnServer },
+    ...(url ? [{ name: 'real server', open: () => openDb({ clickhouseUrl: url, dataDir: '' }) }] : []),
+  ]
 }

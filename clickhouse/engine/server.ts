@@ -14,12 +14,18 @@ const limits = (seconds: number): ClickHouseSettings => ({
   max_execution_time: seconds,
   max_result_rows: '10000',
   max_memory_usage: '1073741824',
+  // Else an error after the first rows would come inside a 200.
+  wait_end_of_query: 1,
 })
 
 const failure = (cause: unknown): DbError => {
   if (cause instanceof DbError) return cause
   if (cause instanceof ClickHouseError)
-    return new DbError(Number(cause.code), `Code: ${cause.code}. DB::Exception: ${cause.message}`, { cause })
+    return new DbError(
+      Number(cause.code),
+      `Code: ${cause.code}. DB::Exception: ${cause.message}${cause.type === undefined ? '' : ` (${cause.type})`}`,
+      { cause },
+    )
   return new DbError(0, `The ClickHouse server does not answer: ${cause instanceof Error ? cause.message : String(cause)}`, {
     cause,
   })
@@ -81,12 +87,12 @@ export const openServer = (url: string): Db => {
       }),
     insert: (table, lines, token) =>
       guarded(async () => {
-        await client.insert({
-          table,
+        const { stream } = await client.exec({
+          query: `INSERT INTO ${table} FORMAT JSONEachRow`,
           values: Readable.from([lines], { objectMode: false }),
-          format: 'JSONEachRow',
           clickhouse_settings: insertSettings(token),
         })
+        await buffer(stream)
       }),
     close: () => client.close(),
   }

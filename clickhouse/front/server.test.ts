@@ -296,6 +296,7 @@ test('@clickhouse/client reads parameters, decimals, UUIDs, maps, times and arra
     password: '',
     database: 'default',
     compression: { response: true },
+    log: { level: ClickHouseLogLevel.OFF },
   })
   onTestFinished(() => client.close())
   expect(await client.ping()).toMatchObject({ success: true })
