@@ -2,7 +2,6 @@ import type { TenantId } from '../../core/tenant.js'
 import type { Db, Params } from '../db.js'
 import { type RequestSummary, summaryColumns, summaryOf, type SummaryRow } from './request-summary.js'
 import { type Scope, within } from './scope.js'
-import { searchSql } from './search-sql.js'
 
 export type SortKey = 'at' | 'cost' | 'latency' | 'first_chunk' | 'tokens'
 
@@ -16,8 +15,6 @@ export interface Place {
 export interface PageQuestion {
   /** Over rows. */
   readonly scope: Scope
-  /** Words looked for in bodies and previews; empty = none. */
-  readonly search: string
   readonly sort: SortKey
   readonly direction: 'up' | 'down'
   readonly after: Place | null
@@ -68,15 +65,14 @@ const orderSql = ({ sort, direction }: PageQuestion): string => {
 export const requestsPage = async (db: Db, tenant: TenantId, question: PageQuestion): Promise<RequestsPage> => {
   const where = within(tenant, question.scope)
   const after = afterSql(question)
-  const search = searchSql(question.search)
   const limit = Math.min(question.limit, 500)
   const sortValue = question.sort === 'at' ? "''" : `toString(${keySql[question.sort].of})`
   const rows = await db.rows<SummaryRow & { readonly sortValue: string }>(
     'requests-page',
     `SELECT ${summaryColumns}, ${sortValue} AS sortValue
-    FROM requests WHERE ${where.sql} AND ${after.sql} AND ${search.sql}
+    FROM requests WHERE ${where.sql} AND ${after.sql}
     ORDER BY ${orderSql(question)} LIMIT 1 BY request_id LIMIT {limit:UInt32}`,
-    { ...where.params, ...after.params, ...search.params, limit: limit + 1 },
+    { ...where.params, ...after.params, limit: limit + 1 },
   )
   const page = rows.slice(0, limit)
   const last = page.at(-1)

@@ -1,7 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db } from '../db.js'
 import { type Scope, sums, within } from './scope.js'
-import { searchSql } from './search-sql.js'
 
 export interface RequestsTotal {
   readonly requests: number
@@ -10,18 +9,13 @@ export interface RequestsTotal {
 }
 
 /** How many calls pass the filter, and what did they cost together? Over rows. */
-export const requestsTotal = async (
-  db: Db,
-  tenant: TenantId,
-  { scope, search }: { scope: Scope; search: string },
-): Promise<RequestsTotal> => {
+export const requestsTotal = async (db: Db, tenant: TenantId, scope: Scope): Promise<RequestsTotal> => {
   const where = within(tenant, scope)
   const { n, cost, unpriced } = sums('rows')
-  const text = searchSql(search)
   const [row] = await db.rows<{ calls: string; usd: string; unknown: string }>(
     'requests-total',
-    `SELECT ${n} AS calls, toString(${cost}) AS usd, ${unpriced} AS unknown FROM requests WHERE ${where.sql} AND ${text.sql}`,
-    { ...where.params, ...text.params },
+    `SELECT ${n} AS calls, toString(${cost}) AS usd, ${unpriced} AS unknown FROM requests WHERE ${where.sql}`,
+    where.params,
   )
   if (row === undefined) throw new Error('requests-total: no row of sums.')
   return { requests: Number(row.calls), costUsd: row.usd, unpriced: Number(row.unknown) }

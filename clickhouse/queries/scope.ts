@@ -2,6 +2,7 @@ import type { Filter, FilterField } from '../../core/filter.js'
 import type { TenantId } from '../../core/tenant.js'
 import type { Params } from '../db.js'
 import { fieldsOf, filterSql } from './filter-sql.js'
+import { searchSql } from './search-sql.js'
 
 /** From `from` up to, not including, `to`. */
 export interface Period {
@@ -16,8 +17,13 @@ export type Source = 'rows' | 'hours' | 'days'
 export interface Scope {
   readonly period: Period
   readonly filter: Filter | null
+  /** Words looked for in bodies and previews; empty = none. Only rows can be searched. */
+  readonly search: string
   readonly source: Source
 }
+
+/** What a page asks about, before it is decided where to read. */
+export type Asked = Omit<Scope, 'source'>
 
 /** A roll-up: its grain, and the fields of the grammar it can be filtered by. */
 export interface Rollup {
@@ -48,19 +54,14 @@ const widened = ({ from, to }: Period, source: Source): Period => {
  *
  * @param rollup The roll-up that could answer; `null` = only rows can.
  */
-export const scopeOf = (
-  period: Period,
-  filter: Filter | null,
-  rollup: Rollup | null,
-  stepSeconds: number | null = null,
-): Scope => {
+export const scopeOf = (asked: Asked, rollup: Rollup | null, stepSeconds: number | null = null): Scope => {
+  const { period, filter, search } = asked
   const short = period.to.getTime() - period.from.getTime() <= 24 * hourMs
   const fine = rollup !== null && stepSeconds !== null && stepSeconds * 1000 < grainMs[rollup.grain]
-  const foreign =
-    rollup === null ||
-    (filter !== null && fieldsOf(filter).some((field) => !(rollup.fields as readonly string[]).includes(field)))
-  const source = short || fine || foreign ? 'rows' : rollup.grain
-  return { period: widened(period, source), filter, source }
+  const known: readonly string[] = rollup?.fields ?? []
+  const foreign = search !== '' || (filter !== null && fieldsOf(filter).some((field) => !known.includes(field)))
+  const source = rollup === null || short || fine || foreign ? 'rows' : rollup.grain
+  return { ...asked, period: widened(period, source), source }
 }
 
 /** The same number of the same units right before. */
@@ -75,15 +76,16 @@ const timeSql: Record<Source, string> = {
   days: 'day >= {from:Date} AND day < {to:Date}',
 }
 
-/** The WHERE of a scope: tenant, time, filter. */
+/** The WHERE of a scope: tenant, time, filter, words. */
 export const within = (
   tenant: TenantId,
-  { period, filter, source }: Scope,
+  { period, filter, search, source }: Scope,
 ): { readonly sql: string; readonly params: Params } => {
   const condition = filterSql(filter)
+  const text = searchSql(search)
   return {
-    sql: `tenant_id = {tenant:String} AND ${timeSql[source]} AND ${condition.sql}`,
-    params: { tenant, from: period.from, to: period.to, ...condition.params },
+    sql: `tenant_id = {tenant:String} AND ${timeSql[source]} AND ${condition.sql} AND ${text.sql}`,
+    params: { tenant, from: period.from, to: period.to, ...condition.params, ...text.params },
   }
 }
 

@@ -240,9 +240,8 @@ export const conversationSchema = z.object({
 export type Conversation = z.infer<typeof conversationSchema>
 export type Block = z.infer<typeof blockSchema>
 
-const bodyState = z
-  .enum(['stored', 'truncated', 'omitted', 'none', 'binary', 'undecodable', 'missing'])
-  .describe('missing: the row is known, its body is gone or was never stored')
+export const bodyStates = ['stored', 'truncated', 'omitted', 'none', 'binary', 'undecodable', 'missing'] as const
+const bodyState = z.enum(bodyStates).describe('missing: the row is known, its body is gone or was never stored')
 
 export const requestDetailSchema = requestSummarySchema.extend({
   serverAddress: z.string(),
@@ -391,7 +390,7 @@ export const fieldsSchema = z.object({
   fields: z.array(
     z.object({
       name: z.string(),
-      type: z.enum(['text', 'number', 'decimal', 'boolean', 'time', 'list']),
+      type: z.enum(['text', 'number', 'decimal', 'boolean', 'id', 'list']),
       operators: z.array(z.string()),
       values: z.array(z.string()).describe('the values in use, when they are few'),
       meaning: z.string(),

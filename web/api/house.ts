@@ -1,0 +1,43 @@
+import type { Registry } from 'prom-client'
+import type { Db } from '../../clickhouse/db.js'
+import type { ControlStore } from '../../control/store.js'
+import type { Config } from '../../core/config.js'
+import type { Cause, Destination, Health } from './contract.js'
+
+/** The part of a logger that is used here; pino's fits. */
+export interface Log {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** What the rest of the hub knows of its state. */
+export interface HubFacts {
+  readonly causes: readonly Cause[]
+  readonly ingest: Health['ingest']
+  readonly journal?: Health['journal']
+  /** Date of the newest price known. */
+  readonly pricesDate?: string | null
+}
+
+/** What the web server is given by the wiring. */
+export interface House {
+  readonly config: Config
+  readonly db: Db
+  readonly control: ControlStore
+  readonly health: () => HubFacts | Promise<HubFacts>
+  readonly destinations: () => readonly Destination[]
+  /** Registers a listener that is called after rows were stored. */
+  readonly stored: (listener: () => void) => () => void
+  readonly now: () => number
+  readonly log: Log
+  /** Of Weir. */
+  readonly version: string
+  /** The environment the configuration was read from: it tells the source of each setting. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly metrics: readonly Registry[]
+  /** Makes one call through the proxy to a provider that needs no key; resolves with the id of its row. */
+  readonly demoCall: (() => Promise<{ readonly id: string }>) | null
+  readonly proxyUrl: string
+  readonly sqlUrl: string | null
+}

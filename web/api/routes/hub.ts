@@ -1,0 +1,154 @@
+import { z } from 'zod'
+import { anyRequest } from '../../../clickhouse/queries/any-request.js'
+import { engineVersion } from '../../../clickhouse/queries/engine-version.js'
+import { deleteView, saveView, savedViews } from '../../../control/queries/saved-views.js'
+import type { ControlDb, ControlStore } from '../../../control/store.js'
+import { uuidv7 } from '../../../core/ids.js'
+import { effectiveSettings } from '../../../core/settings.js'
+import { defaultTenant } from '../../../core/tenant.js'
+import {
+  type Cause,
+  demoCallSchema,
+  exportsSchema,
+  type Health,
+  healthSchema,
+  newViewSchema,
+  viewSchema,
+  viewsSchema,
+} from '../contract.js'
+import type { House } from '../house.js'
+import { ApiError } from '../problems.js'
+import { get, post, remove } from '../route.js'
+
+const controlFailed = (cause: unknown): ApiError =>
+  new ApiError('control_unreachable', 'The store of saved views cannot be opened or does not answer.', { cause })
+
+const reading = async <T>(control: ControlStore, question: (db: ControlDb) => Promise<T>, nothing: T): Promise<T> => {
+  try {
+    return await control.read(question, nothing)
+  } catch (cause) {
+    throw controlFailed(cause)
+  }
+}
+const writing = async <T>(control: ControlStore, change: (db: ControlDb) => Promise<T>): Promise<T> => {
+  try {
+    return await control.write(change)
+  } catch (cause) {
+    throw controlFailed(cause)
+  }
+}
+
+interface Analytics {
+  readonly engine: string | null
+  readonly hasRows: boolean
+  readonly cause: Cause | null
+}
+
+const analyticsOf = async ({ db, log }: House): Promise<Analytics> => {
+  try {
+    return { engine: await engineVersion(db), hasRows: await anyRequest(db, defaultTenant), cause: null }
+  } catch (cause) {
+    log.warn({ err: cause }, 'The analytics store does not answer.')
+    const effect = 'The analytics store does not answer: dashboards are empty, calls go on and wait in the journal.'
+    return {
+      engine: null,
+      hasRows: false,
+      cause: { cause: 'analytics_unreachable', effect, advice: 'Check the disk and CLICKHOUSE_URL.' },
+    }
+  }
+}
+
+const healthOf = async (house: House): Promise<Health> => {
+  const { config, control, demoCall, env, proxyUrl, sqlUrl, version } = house
+  const [facts, analytics] = await Promise.all([house.health(), analyticsOf(house)])
+  const known = new Set(facts.causes.map(({ cause }) => cause))
+  const causes = [...facts.causes, ...(analytics.cause === null || known.has(analytics.cause.cause) ? [] : [analytics.cause])]
+  const journal = facts.journal ?? null
+  const controlState = control.state()
+  const full = causes.find(({ cause }) => cause === 'journal_full')
+  return {
+    ok: causes.length === 0,
+    causes,
+    stores: [
+      { role: 'log', kind: 'journal', state: full === undefined ? 'ok' : 'failing', message: full?.effect ?? 'on disk' },
+      {
+        role: 'analytics',
+        kind: config.clickhouseUrl === null ? 'chdb' : 'clickhouse',
+        state: analytics.cause === null ? 'ok' : 'failing',
+        message: analytics.cause?.effect ?? `engine ${analytics.engine ?? ''}`,
+      },
+      { role: 'state', kind: 'memory', state: 'ok', message: 'in the proxy' },
+      { role: 'control', kind: control.kind, ...controlState },
+    ],
+    journal,
+    ingest: facts.ingest,
+    versions: { weir: version, node: process.versions.node, engine: analytics.engine },
+    pricesDate: facts.pricesDate ?? null,
+    hasRows: analytics.hasRows,
+    demoCall: demoCall !== null,
+    proxyUrl,
+    sqlUrl,
+    configFile: config.file,
+    settings: effectiveSettings(config, env).map((setting) => ({ ...setting })),
+  }
+}
+
+export const hubRoutes = [
+  get('/api/health', {
+    summary: 'State of the stores, of ingest, and the effective configuration',
+    query: z.strictObject({}),
+    answer: healthSchema,
+    handle: healthOf,
+  }),
+
+  get('/api/exports', {
+    summary: 'Trace destinations and how they are doing',
+    query: z.strictObject({}),
+    answer: exportsSchema,
+    handle: ({ destinations }) => Promise.resolve({ destinations: destinations().map((destination) => ({ ...destination })) }),
+  }),
+
+  post('/api/demo-call', {
+    summary: 'Makes one call to the built-in provider',
+    body: z.strictObject({}),
+    answer: demoCallSchema,
+    handle: async ({ demoCall }) => {
+      if (demoCall === null) throw new ApiError('no_demo', 'This Weir was started without the built-in provider.')
+      try {
+        const { id } = await demoCall()
+        return { id }
+      } catch (cause) {
+        throw new ApiError('demo_failed', 'The proxy or the built-in provider did not answer as it should.', { cause })
+      }
+    },
+  }),
+
+  get('/api/views', {
+    summary: 'Saved views, by name',
+    query: z.strictObject({}),
+    answer: viewsSchema,
+    handle: async ({ control }) => ({ views: await reading(control, (db) => savedViews(db, defaultTenant), []) }),
+  }),
+
+  post('/api/views', {
+    summary: 'Saves a view; one of the same name on the same page is replaced',
+    body: newViewSchema,
+    answer: viewSchema,
+    handle: async ({ control, now }, { body }) => {
+      const view = { ...body, id: uuidv7(now()), createdAt: new Date(now()).toISOString() }
+      const saved = await writing(control, (db) => saveView(db, defaultTenant, view))
+      if (saved === null) throw new ApiError('too_many_views', 'There are 500 saved views.')
+      return saved
+    },
+  }),
+
+  remove('/api/views/:id', {
+    summary: 'Deletes a saved view',
+    params: z.object({ id: z.uuid() }),
+    answer: null,
+    handle: async ({ control }, { params }) => {
+      const gone = await reading(control, (db) => deleteView(db, defaultTenant, params.id), false)
+      if (!gone) throw new ApiError('unknown_view', 'No view has this id.', { param: 'id' })
+    },
+  }),
+]
