@@ -149,7 +149,11 @@ export interface Exchange {
   readonly retentionDays: { readonly rows: number; readonly bodies: number }
 }
 
-type Head = Omit<Exchange, 'reqBody' | 'resBody'> & { readonly reqBody: BodyHead | null; readonly resBody: BodyHead | null }
+/** An event without its bodies, which are told by their lengths. */
+export type ExchangeHead = Omit<Exchange, 'reqBody' | 'resBody'> & {
+  readonly reqBody: BodyHead | null
+  readonly resBody: BodyHead | null
+}
 interface BodyHead {
   readonly length: number
   readonly encoding: string | null
@@ -170,7 +174,7 @@ export type Outgoing = Omit<Exchange, 'reqBody' | 'resBody'> & {
   readonly resBody: BodyPieces | null
 }
 
-const bodyHead = (body: BodyPieces | null): BodyHead | null =>
+export const bodyHead = (body: BodyPieces | null): BodyHead | null =>
   body === null ? null : { length: body.length, encoding: body.encoding, truncated: body.truncated }
 
 /**
@@ -178,13 +182,20 @@ const bodyHead = (body: BodyPieces | null): BodyHead | null =>
  *
  * @returns Pieces for one `writev`; nothing is copied.
  */
-export const encodeExchange = (exchange: Outgoing): Uint8Array[] => {
-  const json = JSON.stringify({ ...exchange, reqBody: bodyHead(exchange.reqBody), resBody: bodyHead(exchange.resBody) })
+export const encodeExchange = (exchange: Outgoing): Uint8Array[] =>
+  encodeHead({ ...exchange, reqBody: bodyHead(exchange.reqBody), resBody: bodyHead(exchange.resBody) }, [
+    ...(exchange.reqBody?.pieces ?? []),
+    ...(exchange.resBody?.pieces ?? []),
+  ])
+
+/** `encodeExchange` for who has built the head itself. `pieces`: the request body, then the response body. */
+export const encodeHead = (exchange: ExchangeHead, pieces: readonly Uint8Array[]): Uint8Array[] => {
+  const json = JSON.stringify(exchange)
   const length = Buffer.byteLength(json)
   const head = Buffer.allocUnsafe(4 + length)
   head.writeUInt32LE(length, 0)
   head.write(json, 4)
-  return [head, ...(exchange.reqBody?.pieces ?? []), ...(exchange.resBody?.pieces ?? [])]
+  return [head, ...pieces]
 }
 
 /**
@@ -194,7 +205,7 @@ export const encodeExchange = (exchange: Outgoing): Uint8Array[] => {
  */
 export const decodeExchange = (payload: Buffer): Exchange => {
   const headLength = payload.readUInt32LE(0)
-  const head = JSON.parse(payload.toString('utf8', 4, 4 + headLength)) as Head
+  const head = JSON.parse(payload.toString('utf8', 4, 4 + headLength)) as ExchangeHead
   if (head.v !== 1) throw new RangeError(`Event version ${String(head.v)} is newer than this Weir understands (1).`)
   let at = 4 + headLength
   const body = (described: BodyHead | null): StoredBody | null => {

@@ -171,7 +171,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     }, 50)
     const cut = new WeirError('draining', 'This proxy had to stop before the answer was complete.')
     const timeout = setTimeout(() => {
-      for (const send of [...running]) send.giveUp(cut)
+      for (const send of running) send.giveUp(cut)
     }, config.drain.timeout)
     const last = setTimeout(() => {
       for (const socket of sockets) socket.destroy()

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { Outgoing } from '../core/exchange.js'
+import type { ExchangeHead } from '../core/exchange.js'
 import type { JournalState } from '../journal/port.js'
 
 export interface ProxyMetrics {
@@ -8,7 +8,7 @@ export interface ProxyMetrics {
   opened(): void
   closed(): void
   /** An exchange has ended. */
-  ended(event: Outgoing, hadStart: boolean): void
+  ended(event: ExchangeHead, hadStart: boolean): void
   unknownPath(): void
 }
 

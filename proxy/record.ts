@@ -3,14 +3,15 @@ import type { AnswerError, AnswerReader } from '../core/providers/answer.js'
 import type { Config } from '../core/config.js'
 import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
 import {
-  encodeExchange,
+  bodyHead,
+  encodeHead,
   type Attempt,
   type ErrorKind,
   type Identity,
   type Marks,
   type Mark,
   type Outcome,
-  type Outgoing,
+  type ExchangeHead,
   type Raw,
 } from '../core/exchange.js'
 import type { Asked } from '../core/providers/read-request.js'
@@ -87,6 +88,7 @@ export const endingOf = (error: WeirError): Ending => ({
   error: { kind: kindOf(error.code), code: error.code, message: maskSecrets(error.message).slice(0, 4096) },
 })
 
+const noPieces: readonly Uint8Array[] = []
 const noRaw: readonly Raw[] = []
 const noFacts: Readonly<Record<string, string | number>> = {}
 let sequence = 0
@@ -150,12 +152,12 @@ export class CallRecord {
 
   #copy(side: 'req' | 'res', omit: boolean): BodyCopy {
     const { store, limit, spill } = this.#deps.config.bodies
+    return new BodyCopy(!omit, store ? limit : 0, spill === null || !store ? null : () => this.#spillPath(spill, side))
+  }
+
+  #spillPath(folder: string, side: 'req' | 'res'): string {
     const day = new Date(this.startedAtMs).toISOString().slice(0, 10).replaceAll('-', '')
-    return new BodyCopy(
-      !omit,
-      store ? limit : 0,
-      spill === null || !store ? null : join(spill, this.call?.tenant ?? 'default', day, `${this.id}.${side}`),
-    )
+    return join(folder, this.call?.tenant ?? 'default', day, `${this.id}.${side}`)
   }
 
   get durability(): Durability {
@@ -172,9 +174,9 @@ export class CallRecord {
   /** Writes the start record. Resolves with the failure, if the journal does not take it. */
   start(): Promise<Error | null> {
     this.#started = true
-    const event = this.#event('start', { outcome: 'proxy_lost', status: 0, error: null })
+    const event = this.#event('start', { outcome: 'proxy_lost', status: 0, error: null }, null, null)
     return new Promise((resolve) => {
-      this.#deps.journal.append('start', this.id, event.tenant, encodeExchange(event), this.durability, resolve)
+      this.#deps.journal.append('start', this.id, event.tenant, encodeHead(event, noPieces), this.durability, resolve)
     })
   }
 
@@ -187,18 +189,32 @@ export class CallRecord {
     if (this.ended) return done(null)
     this.ended = true
     this.mark('closed')
-    const event = this.#event('end', ending)
+    const keep = !this.#deps.journal.state.shedsBodies
+    const reqBody = keep ? (this.request?.pieces(this.call?.contentEncoding ?? null) ?? null) : null
+    const resBody = keep ? (this.response?.pieces(this.responseEncoding) ?? null) : null
+    const event = this.#event('end', ending, bodyHead(reqBody), bodyHead(resBody))
     this.#deps.metrics.ended(event, this.#started)
     if (this.rowless) return done(null)
-    this.#deps.journal.append('end', this.id, event.tenant, encodeExchange(event), this.durability, done)
+    this.#deps.journal.append(
+      'end',
+      this.id,
+      event.tenant,
+      encodeHead(event, [...(reqBody?.pieces ?? noPieces), ...(resBody?.pieces ?? noPieces)]),
+      this.durability,
+      done,
+    )
   }
 
-  #event(kind: 'start' | 'end', { outcome, status, error }: Ending): Outgoing {
+  #event(
+    kind: 'start' | 'end',
+    { outcome, status, error }: Ending,
+    reqBody: ExchangeHead['reqBody'],
+    resBody: ExchangeHead['resBody'],
+  ): ExchangeHead {
     const { call, target, asked, request, response } = this
     const ending = kind === 'end'
     const facts = ending ? this.reader?.facts() : undefined
     const { config, journal } = this.#deps
-    const keep = ending && !journal.state.shedsBodies
     const model = asked?.model ?? null
     const identity = call?.identity ?? nobody
     const usageRaw = facts?.usageRaw ?? noRaw
@@ -243,8 +259,8 @@ export class CallRecord {
       sha256: ending ? { req: request?.sha256() ?? null, res: response?.sha256() ?? null } : { req: null, res: null },
       reqHeaders: call?.storedHeaders ?? [],
       resHeaders: this.responseHeaders,
-      reqBody: keep ? (request?.pieces(call?.contentEncoding ?? null) ?? null) : null,
-      resBody: keep ? (response?.pieces(this.responseEncoding) ?? null) : null,
+      reqBody,
+      resBody,
       identity: identity.userId === null && asked?.user ? { ...identity, userId: asked.user.slice(0, 256) } : identity,
       cache: null,
       guardrails: [],
