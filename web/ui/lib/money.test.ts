@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { usd, usdAxis, usdCell, usdFull, usdSignificant } from './money.js'
+import { sum, usd, usdAxis, usdCell, usdFull, usdSignificant } from './money.js'
 
 test.each([
   ['0', '$0.00'],
@@ -54,4 +54,11 @@ test('an axis has the decimals of its step', () => {
   expect(usdAxis(0.5, 0.5)).toBe('$0.5')
   expect(usdAxis(0.002, 0.001)).toBe('$0.002')
   expect(usdAxis(2000, 500)).toBe('$2,000')
+})
+
+test('sums are exact where floats are not', () => {
+  expect(sum(['0.1', '0.2'])).toBe('0.300000000000')
+  expect(sum(['99999999999999999999', '0.000000000001'])).toBe('99999999999999999999.000000000001')
+  expect(sum(['0.5', '-0.75'])).toBe('-0.250000000000')
+  expect(sum([])).toBe('0.000000000000')
 })

@@ -60,3 +60,17 @@ export const usdAxis = (value: number, step: number): string => {
   const places = Math.min(9, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)))
   return `$${value.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places })}`
 }
+
+const places = 12
+const pico = (decimal: string): bigint => {
+  const { negative, whole, fraction } = parts(decimal)
+  const digits = BigInt(whole + fraction.slice(0, places).padEnd(places, '0'))
+  return negative ? -digits : digits
+}
+
+/** The exact sum, to the 12 decimals amounts have. */
+export const sum = (decimals: readonly string[]): string => {
+  const total = decimals.reduce((all, decimal) => all + pico(decimal), 0n)
+  const digits = String(total < 0n ? -total : total).padStart(places + 1, '0')
+  return `${total < 0n ? '-' : ''}${digits.slice(0, -places)}.${digits.slice(-places)}`
+}

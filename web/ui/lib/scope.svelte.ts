@@ -1,4 +1,5 @@
 import type { FilterTerm } from '../../../core/filter.js'
+import type { RequestSort } from '../../api/contract.js'
 import type { Scope } from './api.js'
 import { narrowed } from './filter.js'
 import { live } from './live.svelte.js'
@@ -33,3 +34,7 @@ export const requestsBehind = (terms: readonly FilterTerm[], within: Period | nu
     q: scope.search || null,
     ...(within === null ? {} : { range: null, from: new Date(within.from).toISOString(), to: new Date(within.to).toISOString() }),
   })
+
+/** The page's requests in another order: what cost most, what took longest. */
+export const requestsSorted = (sort: RequestSort): string =>
+  page('/requests', { filter: scope.filter || null, q: scope.search || null, sort })
