@@ -53,14 +53,24 @@ const provider = z.strictObject({
 })
 
 const exportDestination = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'accepted form: lower-case letters, digits and -, at most 32'),
-  profile: z.enum(['otlp', 'jaeger', 'langfuse']).default('otlp'),
-  endpoint: z.url({ protocol: /^https?$/, error: 'accepted form: the whole URL, as http://localhost:4318/v1/traces' }),
-  protocol: z.enum(['protobuf', 'json']).default('protobuf'),
-  headers: z.record(z.string(), z.string()).default({}),
-  content: z.enum(['none', 'preview']).default('none'),
-  respectSampled: z.boolean().default(true),
-  maxLag: size.default(512 * 1024 ** 2),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'accepted form: lower-case letters, digits and -, at most 32')
+    .describe('Stands on the Export page and in metrics; its position in the journal goes by it.'),
+  profile: z
+    .enum(['otlp', 'jaeger', 'langfuse'])
+    .default('otlp')
+    .describe('Attributes that this receiver wants beside the standard ones.'),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: 'accepted form: the whole URL, as http://localhost:4318/v1/traces' })
+    .describe('The whole URL that takes OTLP/HTTP traces.'),
+  protocol: z.enum(['protobuf', 'json']).default('protobuf').describe('Encoding of OTLP/HTTP.'),
+  headers: z.record(z.string(), z.string()).default({}).describe('Sent with every batch; secrets as ${NAME}.'),
+  content: z.enum(['none', 'preview']).default('none').describe('How much of prompts and answers goes along.'),
+  respectSampled: z.boolean().default(true).describe('Leave out calls whose traceparent says "not sampled".'),
+  maxLag: size
+    .default(512 * 1024 ** 2)
+    .describe('How far it may fall behind before its oldest calls are dropped, and counted. Default 512MiB.'),
 })
 
 const days = z.literal([1, 7, 14, 30, 60, 90, 180, 400, 20_000], 'accepted: 1, 7, 14, 30, 60, 90, 180, 400 or 20000 days')
@@ -69,44 +79,88 @@ const file = z.strictObject({
   defaultProvider: z.string().default('openai').describe('Takes the unified paths in which no body names a model.'),
   providers: z
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'accepted form: a lower-case letter, then letters, digits or -'), provider)
-    .default({}),
-  models: z.array(z.strictObject({ match: z.string().min(1), provider: z.string() })).default([]),
+    .default({})
+    .describe('Own providers, and other origins for built-in ones, by name.'),
+  models: z
+    .array(
+      z.strictObject({
+        match: z.string().min(1).describe('Model name; * stands for any text.'),
+        provider: z.string().describe('Name of the provider that serves it.'),
+      }),
+    )
+    .default([])
+    .describe(
+      'Which provider serves a bare model name on the unified path; the first match decides, before the built-in prefixes.',
+    ),
   compat: z
     .strictObject({
-      helicone: z.enum(['lenient', 'strict']).default('lenient'),
-      twins: z.enum(['auto', 'on', 'off']).default('auto'),
+      helicone: z
+        .enum(['lenient', 'strict'])
+        .default('lenient')
+        .describe('A bad value in a Helicone-* header: a warning, as Helicone does, or a 400.'),
+      twins: z
+        .enum(['auto', 'on', 'off'])
+        .default('auto')
+        .describe('Helicone-* beside the Weir-* headers of an answer. auto: when the request used one.'),
     })
     .prefault({}),
   ceilings: z
-    .strictObject({ body: size.default(256 * 1024 ** 2), inFlight: z.number().int().positive().nullable().default(null) })
+    .strictObject({
+      body: size.default(256 * 1024 ** 2).describe('Longest request body that is read; over it 413.'),
+      inFlight: z
+        .number()
+        .int()
+        .positive()
+        .nullable()
+        .default(null)
+        .describe('Calls at once; over it 503. null: by the limit of open files.'),
+    })
     .prefault({}),
   timeouts: z
     .strictObject({
-      connect: duration.default(10_000),
-      ttft: duration.default(600_000),
-      idle: duration.default(300_000),
-      total: duration.default(1_800_000),
-      uploadIdle: duration.default(30_000),
-      slowReader: duration.default(120_000),
+      connect: duration.default(10_000).describe('From the first try to an open connection, TLS included.'),
+      ttft: duration.default(600_000).describe('To the first content of the answer.'),
+      idle: duration.default(300_000).describe('Between two pieces of an answer.'),
+      total: duration.default(1_800_000).describe('Of the whole call.'),
+      uploadIdle: duration.default(30_000).describe('Between two pieces of a request body.'),
+      slowReader: duration.default(120_000).describe('A client that takes nothing for this long is let go.'),
     })
     .prefault({}),
   bodies: z
     .strictObject({
-      store: z.boolean().default(true),
-      limit: size.default(1024 ** 2),
-      spill: z.string().nullable().default(null),
+      store: z.boolean().default(true).describe('Keep what was asked and answered; figures are kept anyway.'),
+      limit: size.default(1024 ** 2).describe('Kept of each side: the first three quarters and the last quarter of it.'),
+      spill: z.string().nullable().default(null).describe('Folder that gets longer bodies whole; null: nobody does.'),
     })
     .prefault({}),
-  retention: z.strictObject({ rows: days.default(400), bodies: days.default(30) }).prefault({}),
+  retention: z
+    .strictObject({
+      rows: days.default(400).describe('Days that the figures of a call are kept.'),
+      bodies: days.default(30).describe('Days that its bodies are kept.'),
+    })
+    .prefault({}),
   journal: z
     .strictObject({
-      durability: z.enum(['off', 'standard', 'strict']).default('standard'),
-      limit: journalLimit.default({ percent: 10 }),
-      full: z.enum(['forward', 'refuse']).default('forward'),
+      durability: z
+        .enum(['off', 'standard', 'strict'])
+        .default('standard')
+        .describe('What a power loss may take: about 30 s, 50 ms, nothing. A killed process loses nothing in any of them.'),
+      limit: journalLimit
+        .default({ percent: 10 })
+        .describe('Of the disk (then 2 to 20 GiB), or a size. From 80 % on bodies are left out.'),
+      full: z
+        .enum(['forward', 'refuse'])
+        .default('forward')
+        .describe('A full journal: calls go on without a row (counted), or are refused with 503.'),
     })
     .prefault({}),
-  exports: z.array(exportDestination).default([]),
-  drain: z.strictObject({ delay: duration.default(0), timeout: duration.default(30_000) }).prefault({}),
+  exports: z.array(exportDestination).default([]).describe('Where traces go; each destination has its own position and retries.'),
+  drain: z
+    .strictObject({
+      delay: duration.default(0).describe('How long new calls are still taken after SIGTERM, for slow load balancers.'),
+      timeout: duration.default(30_000).describe('How long open calls may take to end.'),
+    })
+    .prefault({}),
   allowedHosts: z.array(z.string()).default([]).describe('Host names, beside localhost, that may be used on a loopback bind.'),
 })
 
