@@ -1,6 +1,6 @@
 import { calcPrice, type ModelInfo, type ModelPrice } from '@pydantic/genai-prices'
 import type { Unit } from './cost.js'
-import { decimalOf, type Decimal } from './money.js'
+import { decimalOf, picoOf, usdOf, type Decimal } from './money.js'
 
 /** Version of the shipped base data; part of every `price_id`. */
 export const baseVersion = '0.1.8'
@@ -52,7 +52,7 @@ const units: Readonly<Record<string, readonly [Unit, number]>> = {
 
 const rate = (price: number, per: number, ctxFrom: number): Rate => {
   // The data holds prices as JavaScript numbers; their shortest text is the figure that was typed in.
-  const usdText = String(price)
+  const usdText = usdOf(picoOf(String(price)) ?? 0n)
   return { usdText, usd: decimalOf(usdText) as Decimal, per, ctxFrom, origin: 'base' }
 }
 

@@ -179,6 +179,11 @@ const sumUsd = (lines: readonly CostLine[], wanted: (unit: Unit) => boolean): st
 
 const freeApis = new Set(['count_tokens', 'count_content_tokens'])
 
+/** The largest amount a row can hold. More is no price of a call but a broken count, and would make the store refuse the batch. */
+const maxPico = 999_999n * 10n ** 12n
+
+const isTooLarge = (usd: string | null): boolean => usd !== null && (picoOf(usd) ?? 0n) > maxPico
+
 /** Why nothing is owed; `null` when something may be. */
 const notBillable = (facts: CallFacts): string | null => {
   if (facts.outcome === 'refused') return 'refused'
@@ -263,13 +268,7 @@ const ownLines = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Ow
   return { tally, known }
 }
 
-/**
- * Prices a call. Pure: the same arguments give the same cost, to the pico-USD.
- *
- * @param at When the call was made: prices are dated.
- * @returns Lines that are disjoint and add up to `ownUsd`; the first status of cost.md §1 that applies. Unknown is `null`, never 0.
- */
-export const price = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
+const unbounded = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
   const free = notBillable(facts)
   if (free !== null) {
     const cost = nothing(book.id, 'not_billable', free, '0')
@@ -318,4 +317,16 @@ export const price = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook)
   if (tally.estimated.size > 0)
     return { ...amounts, totalUsd: amounts.ownUsd, status: 'estimated', reason: [...tally.estimated].join(' ') }
   return { ...amounts, totalUsd: amounts.ownUsd, status: 'exact', reason: null }
+}
+
+/**
+ * Prices a call. Pure: the same arguments give the same cost, to the pico-USD.
+ *
+ * @param at When the call was made: prices are dated.
+ * @returns Lines that are disjoint and add up to `ownUsd`; the first status of cost.md §1 that applies. Unknown is `null`, never 0.
+ */
+export const price = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
+  const cost = unbounded(isTooLarge(usage.providerCostUsd) ? { ...usage, providerCostUsd: null } : usage, facts, at, book)
+  const amounts = [cost.ownUsd, cost.totalUsd, cost.savedUsd, ...cost.lines.map((line) => line.amountUsd)]
+  return amounts.some(isTooLarge) ? nothing(book.id, 'unpriced', 'out_of_range', null) : cost
 }

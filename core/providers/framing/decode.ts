@@ -10,10 +10,10 @@ export interface Decoder {
   end(): Promise<void>
 }
 
-const maxOutBytes = 64 * 1024 * 1024
+export const maxDecodedBytes = 64 * 1024 * 1024
 const maxRatio = 100
 const ratioFromBytes = 1024 * 1024
-const maxZstdWindow = 8 * 1024 * 1024
+export const maxZstdWindow = 8 * 1024 * 1024
 
 interface Engine {
   write(chunk: Buffer): void
@@ -59,7 +59,7 @@ const throughStream = (
 }
 
 /** Window_Size a zstd frame asks for, in bytes; `null` when the header is not whole yet. RFC 8878 §3.1.1.1. */
-const zstdWindow = (head: Buffer): number | null => {
+export const zstdWindow = (head: Buffer): number | null => {
   if (head.length < 6) return null
   const magic = head.readUInt32LE(0)
   if (magic >>> 4 === 0x184d2a5) return 0
@@ -204,7 +204,7 @@ export const decoder = (codings: readonly string[], out: Out, note: (note: Decod
   const bounded: Out = (chunk) => {
     if (stopped) return
     outBytes += chunk.length
-    if (outBytes > maxOutBytes || (outBytes > ratioFromBytes && outBytes > inBytes * maxRatio)) {
+    if (outBytes > maxDecodedBytes || (outBytes > ratioFromBytes && outBytes > inBytes * maxRatio)) {
       stopped = true
       note('unreadable')
       for (const stage of stages) stage.stop()

@@ -1,0 +1,27 @@
+import { anthropicConversation } from './providers/anthropic/conversation.js'
+import { geminiConversation } from './providers/gemini/conversation.js'
+import { chatConversation } from './providers/openai-chat/conversation.js'
+import { responsesConversation } from './providers/openai-responses/conversation.js'
+
+import type { Conversation, Spoken } from './messages.js'
+
+const readers: Readonly<Record<string, (spoken: Spoken) => Conversation>> = {
+  chat: chatConversation,
+  completions: chatConversation,
+  embeddings: chatConversation,
+  responses: responsesConversation,
+  messages: anthropicConversation,
+  count_tokens: anthropicConversation,
+  generate_content: geminiConversation,
+  embed_content: geminiConversation,
+  count_content_tokens: geminiConversation,
+}
+
+/**
+ * Reads a call's bodies as a conversation; an answer that was a stream is put together again from its events.
+ *
+ * Never throws: what cannot be read leaves a note. A body that was cut gives what was in it.
+ *
+ * @returns `null` for APIs that are no conversation.
+ */
+export const readConversation = (spoken: Spoken): Conversation | null => readers[spoken.api]?.(spoken) ?? null

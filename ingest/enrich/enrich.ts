@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto'
+import { readConversation } from '../../core/conversation.js'
+import type { Exchange } from '../../core/exchange.js'
+import type { Conversation } from '../../core/messages.js'
+import type { PriceBook } from '../../core/prices/book.js'
+import type { Cost } from '../../core/prices/cost.js'
+import { price } from '../../core/prices/price.js'
+import { readUsage } from '../../core/usage-reader.js'
+import { bodyText, type BodyText } from './decode-body.js'
+import type { AttemptTuple, BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
+import { completeUsage } from './estimate.js'
+import { inputPreview, outputPreview, wellFormed } from './preview.js'
+import { traceIds } from './trace-ids.js'
+
+const maxUInt32 = 4_294_967_295
+const noUuid = '00000000-0000-0000-0000-000000000000'
+
+const uint32 = (value: number): number => Math.max(0, Math.min(Math.round(value), maxUInt32))
+const msOf = (us: number | null): number | null => (us === null ? null : uint32(us / 1000))
+const text = (value: string | null): string => (value === null ? '' : wellFormed(value))
+
+/** `2026-11-25T10:00:00.123Z` in ClickHouse's own form. */
+const timestamp = (iso: string): string => iso.replace('T', ' ').replace('Z', '')
+
+/**
+ * Groups calls by prompt where none was named: the system text of a call, as its first 8 bytes of SHA-256. 0 without one.
+ */
+const promptHash = (conversation: Conversation | null): string => {
+  const system = conversation?.messages.slice(0, conversation.answerAt).filter(({ role }) => role === 'system') ?? []
+  const said = system.flatMap(({ blocks }) => blocks.map((block) => (block.type === 'text' ? block.text : ''))).join('\n')
+  return said === '' ? '0' : createHash('sha256').update(said).digest().readBigUInt64BE(0).toString()
+}
+
+/** The family whose form the bodies have; an API has one form at all providers. */
+const familyOf = (api: string): string => {
+  switch (api) {
+    case 'messages':
+    case 'count_tokens':
+      return 'anthropic'
+    case 'generate_content':
+    case 'embed_content':
+    case 'count_content_tokens':
+      return 'gemini'
+    case 'responses':
+      return 'openai-responses'
+    default:
+      return 'openai-chat'
+  }
+}
+
+const attemptTuples = ({ attempts }: Exchange, cost: Cost): readonly AttemptTuple[] =>
+  attempts.slice(0, 255).map((attempt, index) => {
+    const isLast = index === attempts.length - 1
+    return [
+      index + 1,
+      text(attempt.target),
+      attempt.provider,
+      text(attempt.model),
+      attempt.status,
+      attempt.errorKind,
+      uint32(attempt.startUs),
+      uint32(attempt.endUs),
+      // A send that failed before its answer began costs nothing; the call's cost is that of the one that was answered.
+      isLast ? cost.totalUsd : '0',
+    ]
+  })
+
+const costLineTuples = ({ lines }: Cost): readonly CostLineTuple[] =>
+  lines.map((line) => [
+    line.unit,
+    line.model,
+    line.attempt,
+    line.part === null ? 0 : line.part + 1,
+    String(line.quantity),
+    line.unitPriceUsd,
+    line.per,
+    line.multiplier,
+    line.amountUsd,
+    line.from,
+  ])
+
+const marks = ({ marksUs }: Exchange): Record<string, number> => {
+  const reached: Record<string, number> = {}
+  for (const [mark, us] of Object.entries(marksUs)) if (us !== null) reached[mark] = uint32(us)
+  return reached
+}
+
+/** Time spent in us: until the call was sent on, and after the last byte had come. */
+const overheadUs = ({ marksUs: { sent, lastByte, closed } }: Exchange): number =>
+  uint32((sent ?? closed ?? 0) + (sent !== null && lastByte !== null && closed !== null ? Math.max(0, closed - lastByte) : 0))
+
+const bodiesRow = (exchange: Exchange, request: BodyText, response: BodyText): BodiesRow | null => {
+  if (request.state === 'none' && response.state === 'none') return null
+  return {
+    tenant_id: exchange.tenant,
+    ts: timestamp(exchange.startedAt),
+    request_id: exchange.id,
+    ver: 1,
+    retention_days: exchange.retentionDays.bodies,
+    request_body: request.text,
+    response_body: response.text,
+    request_state: request.state,
+    response_state: response.state,
+    request_sha256: exchange.sha256.req ?? '',
+    response_sha256: exchange.sha256.res ?? '',
+    spill: '',
+  }
+}
+
+/** Where the event stood in its log: part of the row, so that a second delivery is the same row. */
+export interface Position {
+  readonly source: string
+  readonly offset: number
+}
+
+/**
+ * Works out everything a row holds from one `end` event: tokens, cost, trace, previews, decoded bodies.
+ *
+ * Pure: the same event, position and price book give equal rows, byte for byte, so a batch that is sent twice is the same batch.
+ * Never throws for what a provider or a caller sent.
+ */
+export const enrich = (exchange: Exchange, position: Position, { book }: { readonly book: PriceBook }): Enriched => {
+  const { identity, api, counts } = exchange
+  const request = bodyText(exchange.reqBody, counts.reqBytes)
+  const response = bodyText(exchange.resBody, counts.resBytes)
+  const conversation = readConversation({
+    family: familyOf(api),
+    api,
+    requestBody: request.text,
+    responseBody: response.text,
+    streaming: exchange.streaming,
+  })
+  const usage = completeUsage(readUsage(exchange.provider, api, exchange.usageRaw), exchange, conversation)
+  const cost = price(
+    usage,
+    {
+      provider: exchange.provider,
+      api,
+      endpoint: exchange.endpoint,
+      outcome: exchange.outcome,
+      status: exchange.status,
+      requestModel: identity.modelOverride ?? exchange.requestModel,
+      responseModel: exchange.responseModel,
+      serverAddress: exchange.serverAddress,
+      asked: exchange.priceFacts,
+      attempt: Math.max(1, exchange.attempts.length),
+    },
+    new Date(exchange.startedAt),
+    book,
+  )
+  const trace = traceIds(exchange)
+  const row: RequestRow = {
+    tenant_id: exchange.tenant,
+    ts: timestamp(exchange.startedAt),
+    request_id: exchange.id,
+    ver: 1,
+    source: position.source,
+    source_offset: position.offset,
+    retention_days: exchange.retentionDays.rows,
+    client_request_id: text(identity.clientRequestId),
+    trace_id: trace.traceId,
+    parent_span_id: trace.parentSpanId,
+    inbound_span_id: '',
+    sampled: trace.sampled,
+    server_address: exchange.serverAddress ?? '',
+    session_id: text(identity.sessionId),
+    session_name: text(identity.sessionName),
+    session_path: text(identity.sessionPath),
+    user_id: text(identity.userId),
+    key_id: identity.keyId,
+    properties: identity.properties,
+    tags: identity.tags,
+    operation: exchange.operation,
+    provider: exchange.provider,
+    api,
+    endpoint: exchange.endpoint,
+    target: text(exchange.target),
+    request_model: text(exchange.requestModel),
+    response_model: text(exchange.responseModel),
+    model: text(identity.modelOverride ?? exchange.responseModel ?? exchange.requestModel),
+    response_id: text(exchange.responseId),
+    service_tier: text(usage.serviceTier),
+    region: text(usage.region),
+    streaming: exchange.streaming,
+    status: exchange.status,
+    outcome: exchange.outcome,
+    error_kind: exchange.error?.kind ?? '',
+    error_code: text(exchange.error?.code ?? null),
+    error_message: text(exchange.error?.message ?? null),
+    finish_reason: text(exchange.finishReason),
+    attempts: attemptTuples(exchange, cost),
+    cache_status: '',
+    cached_from: noUuid,
+    saved_tokens: null,
+    saved_ms: 0,
+    guardrails: exchange.guardrails,
+    altered: exchange.altered,
+    warnings: exchange.warnings,
+    total_ms: msOf(exchange.marksUs.closed ?? exchange.marksUs.lastByte),
+    time_to_first_chunk_ms: exchange.streaming ? msOf(exchange.marksUs.firstContent) : null,
+    overhead_us: overheadUs(exchange),
+    marks_us: marks(exchange),
+    req_bytes: counts.reqBytes,
+    res_bytes: counts.resBytes,
+    tool_calls: Math.min(counts.toolCalls, 65_535),
+    input_tokens: usage.inputTokens,
+    output_tokens: usage.outputTokens,
+    cache_read_tokens: usage.cacheReadTokens,
+    cache_write_tokens: usage.cacheWriteTokens,
+    cache_write_5m_tokens: usage.cacheWrite5mTokens,
+    cache_write_1h_tokens: usage.cacheWrite1hTokens,
+    reasoning_tokens: usage.reasoningTokens,
+    input_audio_tokens: usage.inputAudioTokens,
+    output_audio_tokens: usage.outputAudioTokens,
+    input_image_tokens: usage.inputImageTokens,
+    output_image_tokens: usage.outputImageTokens,
+    cache_read_audio_tokens: usage.cacheReadAudioTokens,
+    cache_read_image_tokens: usage.cacheReadImageTokens,
+    usage_extra: usage.extra,
+    usage_source: usage.usageSource,
+    usage_reason: usage.reason ?? '',
+    usage_notes: [...usage.notes, ...exchange.notes.filter((note) => !usage.notes.includes(note))],
+    usage_raw: exchange.usageRaw.length === 0 ? '' : JSON.stringify(exchange.usageRaw),
+    price_facts: Object.fromEntries(
+      Object.entries(exchange.priceFacts).map(([fact, value]) => [fact, wellFormed(String(value))]),
+    ),
+    cost_input: cost.inputUsd,
+    cost_output: cost.outputUsd,
+    cost_other: cost.otherUsd,
+    cost_provider: cost.providerUsd,
+    cost_total: cost.totalUsd,
+    cost_saved: cost.savedUsd,
+    cost_status: cost.status,
+    cost_reason: cost.reason ?? '',
+    price_id: cost.priceId,
+    cost_lines: costLineTuples(cost),
+    prompt_id: text(identity.promptId),
+    prompt_version: text(identity.promptVersion),
+    prompt_hash: promptHash(conversation),
+    input_preview: conversation === null ? '' : inputPreview(conversation),
+    output_preview: conversation === null ? '' : outputPreview(conversation),
+  }
+  return { exchange, usage, cost, row, bodies: bodiesRow(exchange, request, response) }
+}
