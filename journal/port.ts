@@ -11,7 +11,7 @@ export interface JournalState {
   readonly full: null | { readonly reason: 'limit' | 'ENOSPC' | 'EIO'; readonly message: string }
   /** Ends that were not written because the journal was full, since this writer was opened. */
   readonly dropped: number
-  /** Bytes found behind a torn record and kept in `damaged/`. */
+  /** Bytes of records that a failing disk took only in part, and that were cut off again. */
   readonly tornBytes: number
 }
 
@@ -20,7 +20,7 @@ export interface JournalWriter {
   /** UUIDv7: one life of one process. */
   readonly writer: string
   /**
-   * Appends a record. `payload` is kept by reference until `done`.
+   * Appends a record. `payload` is kept by reference until `done`; that of a start until its end, for the checkpoints.
    *
    * @param durability Only raises the configured one.
    * @param done Called once, never synchronously: `null` when the record is as durable as asked, else why it is not there.
@@ -46,6 +46,20 @@ export interface SourceRecord {
   readonly payload: Buffer
   /** True when the same event may also lie at another position. */
   readonly doubt: boolean
+}
+
+/** Ends that are not in the journal because there was no room: rows are missing, and here is how many. */
+export interface Gap {
+  /** Of the record that tells it. One record may tell several. */
+  readonly at: number
+  /** Committing this position or a later one makes the gap told. */
+  readonly next: number
+  readonly tenant: string
+  readonly reason: string
+  readonly n: number
+  /** Milliseconds since the epoch: of the first and the last of them. */
+  readonly fromMs: number
+  readonly toMs: number
 }
 
 /** A range that was planned before its insert, so that a crash cuts it the same again. Positions of first and last record, inclusive. */
