@@ -29,7 +29,7 @@ interface Options {
   /** `WEIR_DATA/journal` */
   readonly dir: string
   /** All that read: a segment goes when each of them is past it. The first one tells the gaps. */
-  readonly consumers: readonly [string, ...string[]]
+  readonly consumers: readonly string[]
   readonly now?: () => number
   /** Gets one sentence for people. */
   readonly log?: (sentence: string) => void
@@ -62,6 +62,8 @@ interface Partition {
  */
 export const openJournalSource = async (options: Options): Promise<JournalSource> => {
   const { dir, consumers, now = Date.now, log = () => undefined, upkeepMs = 1000 } = options
+  const [teller] = consumers
+  if (teller === undefined) throw new RangeError('A journal without a consumer would be removed unread.')
   const lock = await acquireFolderLock(join(dir, 'consumer'))
   const partitions = new Map<string, Partition>()
   const finished: Finished = new Set()
@@ -139,7 +141,7 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
   }
 
   const readEnds = async (partition: Partition, from: number, max: number, maxBytes: number): Promise<SourceRecord[]> => {
-    const { committed: told } = await progressOf(partition, consumers[0])
+    const { committed: told } = await progressOf(partition, teller)
     const records: SourceRecord[] = []
     let bytes = 0
     let position = partition.quiet.get(from) ?? from
@@ -329,7 +331,7 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
       const partition = partitionOf(name)
       return alone(partition, async () => {
         await record(partition, consumer, { committed: next, planned: null })
-        if (consumer === consumers[0]) for (const at of [...partition.gaps.keys()]) if (at < next) partition.gaps.delete(at)
+        if (consumer === teller) for (const at of [...partition.gaps.keys()]) if (at < next) partition.gaps.delete(at)
       })
     },
     async lagBytes(consumer) {
