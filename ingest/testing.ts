@@ -6,6 +6,7 @@ import type { Cost } from '../core/prices/cost.js'
 import { noUsage, type Usage } from '../core/usage.js'
 import type { Gap, Plan, Progress, Source, SourceRecord } from '../journal/port.js'
 import type { BodiesRow, Enriched, RequestRow } from './enrich/enriched.js'
+import { traceIds } from './enrich/trace-ids.js'
 
 /** An empty folder that goes away with the test. */
 export const testFolder = (after: (undo: () => void) => void): string => {
@@ -246,16 +247,13 @@ export const enrichedFrom = (
   {
     usage = chatUsage,
     cost = chatCost,
-    row = {},
+    row: rowParts = {},
     bodies = null,
   }: { usage?: Usage; cost?: Cost; row?: Partial<RequestRow>; bodies?: BodiesRow | null } = {},
   position: { source: string; offset: number } = { source: event.writer, offset: 0 },
-): Enriched => ({
-  exchange: event,
-  usage,
-  cost,
-  bodies,
-  row: {
+): Enriched => {
+  const trace = traceIds(event)
+  const row: RequestRow = {
     tenant_id: event.tenant,
     ts: event.startedAt.replace('T', ' ').replace('Z', ''),
     request_id: event.id,
@@ -264,10 +262,10 @@ export const enrichedFrom = (
     source_offset: position.offset,
     retention_days: event.retentionDays.rows,
     client_request_id: event.identity.clientRequestId ?? '',
-    trace_id: event.identity.trace?.traceId ?? '',
-    parent_span_id: event.identity.trace?.parentSpanId ?? '',
+    trace_id: trace.traceId,
+    parent_span_id: trace.parentSpanId,
     inbound_span_id: '',
-    sampled: event.identity.trace?.sampled ?? true,
+    sampled: trace.sampled,
     server_address: event.serverAddress ?? '',
     session_id: event.identity.sessionId ?? '',
     session_name: event.identity.sessionName ?? '',
@@ -364,6 +362,7 @@ export const enrichedFrom = (
     prompt_hash: '0',
     input_preview: '',
     output_preview: '',
-    ...row,
-  },
-})
+    ...rowParts,
+  }
+  return { exchange: event, usage, cost, row, bodies }
+}

@@ -3,7 +3,7 @@ import type { Exchange } from '../../core/exchange.js'
 import type { Enriched } from '../enrich/enriched.js'
 import { callAttributes, failed, firstBytes, methodOf, serverSpanAttributes } from './attributes.js'
 import { langfuseAttributes } from './langfuse.js'
-import { spanId, traceId } from './span-ids.js'
+import { spanId } from './span-ids.js'
 import { hrTime, kind, statusCode, toSpan, type Resource, type Span, type TimedEvent } from './span.js'
 
 export type SpanOptions = Pick<ExportDestination, 'profile' | 'content'>
@@ -18,15 +18,13 @@ const endUs = ({ outcome, marksUs, attempts }: Exchange): number => {
 const wentUpstream = ({ outcome, attempts, marksUs }: Exchange): boolean =>
   outcome !== 'cached' && outcome !== 'refused' && (attempts.length > 0 || marksUs.sent !== null || outcome === 'proxy_lost')
 
-const firstContentUs = ({ marksUs }: Exchange): number | null => marksUs.firstContent ?? marksUs.firstByte
-
 // weir.cache.hit, weir.fallback, weir.rate_limited and weir.guardrail join this list with the stages they tell of.
 const eventsOf = (exchange: Exchange): TimedEvent[] => {
   const events: TimedEvent[] = []
   const add = (name: string, afterUs: number | null): void => {
     if (afterUs !== null) events.push({ name, time: hrTime(exchange.startedAt, afterUs), attributes: {} })
   }
-  if (exchange.streaming) add('weir.first_chunk', firstContentUs(exchange))
+  if (exchange.streaming) add('weir.first_chunk', exchange.marksUs.firstContent)
   if (exchange.outcome === 'client_abort') add('weir.client_disconnect', exchange.marksUs.closed ?? endUs(exchange))
   return events
 }
@@ -46,20 +44,19 @@ const statusOf = (enriched: Enriched, fromStatus: 400 | 500): { code: 0 | 2; mes
  */
 export const callSpans = (enriched: Enriched, resource: Resource, { profile, content }: SpanOptions): Span[] => {
   const { exchange, row } = enriched
-  const { id, tenant, startedAt, identity } = exchange
-  const trace = traceId({ id, tenant, sessionId: identity.sessionId, traceId: identity.trace?.traceId ?? null })
-  const caller = identity.trace === null ? null : { spanId: identity.trace.parentSpanId, remote: true }
+  const { id, startedAt } = exchange
+  const caller = row.parent_span_id === '' ? null : { spanId: row.parent_span_id, remote: true }
   const start = hrTime(startedAt, 0)
   const end = hrTime(startedAt, endUs(exchange))
   const flat = profile === 'langfuse'
   const server = spanId(id, 'server', 0)
   const name = row.operation === '' ? methodOf(row.endpoint) : `${row.operation} ${row.request_model}`.trimEnd()
-  const firstUs = firstContentUs(exchange)
+  const firstUs = exchange.marksUs.firstContent
   const completionStart =
     row.streaming && firstUs !== null ? new Date(Date.parse(startedAt) + firstUs / 1000).toISOString() : null
 
   const call = toSpan({
-    traceId: trace,
+    traceId: row.trace_id,
     spanId: spanId(id, 'call', 0),
     parent: flat ? caller : { spanId: server, remote: false },
     name,
@@ -76,7 +73,7 @@ export const callSpans = (enriched: Enriched, resource: Resource, { profile, con
   })
   if (flat) return [call]
   const request = toSpan({
-    traceId: trace,
+    traceId: row.trace_id,
     spanId: server,
     parent: caller,
     name: row.endpoint,

@@ -290,37 +290,35 @@ export const openOutbox = (options: Options): Outbox => {
       const breathe = breather(sliceMs)
       for (;;) {
         waitingBytes = await source.lagBytes(consumer)
+        let excess = waitingBytes - destination.maxLag
         const records = await source.read(partition, lane.cursor, 2000, chunk.bytes)
         let dropped = 0
-        let next = lane.cursor
-        let young = false
+        let end: SourceRecord | null = null
+        let enough = records.length === 0
         for (const record of records) {
           const enriched = enrichedOf(partition, record)
-          young =
-            waitingBytes <= destination.maxLag &&
-            (enriched === null || now() - Date.parse(enriched.exchange.startedAt) <= maxAgeMs)
-          if (young) break
+          const old = enriched !== null && now() - Date.parse(enriched.exchange.startedAt) > maxAgeMs
+          enough = excess <= 0 && !old
+          if (enough) break
           if (enriched !== null) dropped += callSpans(enriched, resourceOf(enriched.exchange.writer), destination).length
-          next = record.next
+          excess -= record.payload.length
+          end = record
           await breathe()
         }
         if (dropped > 0) count('dropped', dropped)
-        if (next !== lane.cursor) {
-          lane.cursor = next
-          await source.commit(partition, consumer, next)
+        if (end !== null) {
+          lane.cursor = end.next
+          await source.commit(partition, consumer, end.next)
         }
-        if (young || records.length === 0) break
+        if (enough) break
       }
     }
     failedWith(`It lagged beyond its limit: ${counts.dropped - before} spans and those on their way were given up.`)
   }
 
-  let checkedAt = 0
   const checkLag = async (): Promise<void> => {
-    if (now() - checkedAt < checkMs) return
-    checkedAt = now()
     waitingBytes = await source.lagBytes(consumer)
-    if (!tooFarBehind()) return
+    if (behind || !tooFarBehind()) return
     behind = true
     giveUp.abort()
   }
@@ -363,7 +361,7 @@ export const openOutbox = (options: Options): Outbox => {
   const watch = async (): Promise<void> => {
     while (!halt.signal.aborted) {
       await checkLag().catch((cause: unknown) => onFault(`Destination ${destination.name}: its lag is not known.`, cause))
-      await pause(Math.min(checkMs, 1000), halt.signal)
+      await pause(checkMs, halt.signal)
     }
   }
 

@@ -12,15 +12,3 @@ const notZero = (hex: string): string => (/^0+$/.test(hex) ? `${hex.slice(0, -1)
  */
 export const spanId = (requestId: string, role: 'server' | 'call' | 'attempt', n: number): string =>
   notZero(sha256(`s1|${requestId}|${role}|${n}`).slice(0, 16))
-
-interface Traced {
-  readonly id: string
-  readonly tenant: string
-  readonly sessionId: string | null
-  /** Of a valid `traceparent`. */
-  readonly traceId: string | null
-}
-
-/** The caller's trace; else one per session; else one per call. */
-export const traceId = ({ id, tenant, sessionId, traceId: given }: Traced): string =>
-  given ?? notZero(sha256(`t1|${tenant}|${sessionId === null || sessionId === '' ? id : sessionId}`).slice(0, 32))
