@@ -226,7 +226,7 @@ const blockSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('tool_result'), id: z.string(), name: z.string(), text: z.string(), error: z.boolean() }),
   z.object({
     type: z.literal('media'),
-    kind: z.string().describe('image, audio, video or file'),
+    kind: z.enum(['image', 'audio', 'video', 'file']),
     mediaType: z.string(),
     url: z.string().nullable(),
     bytes: unknownable,
@@ -235,7 +235,8 @@ const blockSchema = z.discriminatedUnion('type', [
 ])
 export const conversationSchema = z.object({
   messages: z.array(z.object({ role: z.string(), name: z.string().nullable(), blocks: z.array(blockSchema) })),
-  notes: z.array(z.string()),
+  answerAt: count.describe('where in messages the answer begins; their number when there is none'),
+  notes: z.array(z.string()).describe('request_unreadable, answer_unreadable, event_unreadable ...'),
 })
 export type Conversation = z.infer<typeof conversationSchema>
 export type Block = z.infer<typeof blockSchema>

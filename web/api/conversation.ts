@@ -1,5 +1,21 @@
 import type { StoredBodies } from '../../clickhouse/queries/bodies-by-id.js'
 import type { StoredRequest } from '../../clickhouse/queries/request-by-id.js'
+import { readConversation } from '../../core/conversation.js'
 import type { Conversation } from './contract.js'
 
-export const conversationOf = (_row: StoredRequest, _bodies: StoredBodies | null): Conversation | null => null
+const readable = (state: string, text: string): string => (state === 'stored' || state === 'truncated' ? text : '')
+
+/** What was said in a call, from its stored bodies; `null` when nothing of it is stored, or it was no conversation. */
+export const conversationOf = ({ api, streaming }: StoredRequest, bodies: StoredBodies | null): Conversation | null => {
+  if (bodies === null) return null
+  const requestBody = readable(bodies.requestState, bodies.request)
+  const responseBody = readable(bodies.responseState, bodies.response)
+  if (requestBody === '' && responseBody === '') return null
+  const conversation = readConversation({ family: '', api, requestBody, responseBody, streaming })
+  if (conversation === null) return null
+  return {
+    messages: conversation.messages.map((message) => ({ ...message, blocks: message.blocks.map((block) => ({ ...block })) })),
+    answerAt: conversation.answerAt,
+    notes: [...conversation.notes],
+  }
+}

@@ -42,24 +42,12 @@ const rawUsage = (text: string): RequestDetail['usage']['raw'] => {
 }
 
 const detailOf = (row: StoredRequest, bodies: StoredBodies | null): RequestDetail => {
-  const {
-    source,
-    sourceOffset,
-    inputUsd,
-    outputUsd,
-    otherUsd,
-    providerUsd,
-    savedUsd,
-    priceId,
-    usageExtra,
-    usageNotes,
-    usageRaw,
-    ...facts
-  } = row
-  const { cacheWrite5mTokens, cacheWrite1hTokens, inputAudioTokens, outputAudioTokens, inputImageTokens, outputImageTokens } = row
-  const { cacheReadAudioTokens, cacheReadImageTokens, ...rest } = facts
+  const { source, sourceOffset, inputUsd, outputUsd, otherUsd, providerUsd, savedUsd, priceId, ...withUsage } = row
+  const { usageExtra, usageNotes, usageRaw, cacheWrite5mTokens, cacheWrite1hTokens, ...withMedia } = withUsage
+  const { inputAudioTokens, outputAudioTokens, inputImageTokens, outputImageTokens, ...withReads } = withMedia
+  const { cacheReadAudioTokens, cacheReadImageTokens, ...facts } = withReads
   return {
-    ...rest,
+    ...facts,
     writer: `${source}:${sourceOffset}`,
     requestBytes: Number(row.requestBytes),
     responseBytes: Number(row.responseBytes),
