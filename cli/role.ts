@@ -98,10 +98,10 @@ export const runRole = async ({ name, start }: Role): Promise<number> => {
   if (!supervised) log.info({ ...role.ports }, `${name} is ready.`)
 
   await aborted(ending.signal)
-  log.info('Draining.')
+  log[supervised ? 'debug' : 'info']('Draining.')
   await Promise.race([role.drain(), aborted(hurry.signal)])
   await within(stopMs, role.stop())
-  log.info('Ended.')
+  log[supervised ? 'debug' : 'info']('Ended.')
   process.exit(0)
 }
 
