@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import type { RequestSummary } from '../../api/contract.js'
 import { arrived, released, type Arrivals } from './arrivals.js'
 
-const row = (id: string, second: number) => ({ id, at: `2026-11-25T10:00:${String(second).padStart(2, '0')}.000Z` }) as RequestSummary
+const row = (id: string, second: number) =>
+  ({ id, at: `2026-11-25T10:00:${String(second).padStart(2, '0')}.000Z` }) as RequestSummary
 const ids = ({ shown, held }: Arrivals) => [shown.map(({ id }) => id).join(''), held.map(({ id }) => id).join('')]
 const table: Arrivals = { shown: [row('c', 3), row('a', 1)], held: [] }
 

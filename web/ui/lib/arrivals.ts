@@ -6,7 +6,8 @@ export interface Arrivals {
   readonly held: readonly RequestSummary[]
 }
 
-const newestFirst = (a: RequestSummary, b: RequestSummary): number => (a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1)
+const newestFirst = (a: RequestSummary, b: RequestSummary): number =>
+  a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1
 
 /**
  * Takes in rows that arrived.

@@ -50,7 +50,8 @@ type Counted = Pick<RequestSummary, 'usageSource' | 'usageReason'>
 
 /** A count of tokens, marked when Weir counted it itself. */
 export const tokenFigure = (tokens: number | null, { usageSource, usageReason }: Counted): Figure => {
-  if (tokens === null) return { text: '—', certainty: 'unknown', why: `Not known${because(usageReason) || ': the provider did not tell'}.` }
+  if (tokens === null)
+    return { text: '—', certainty: 'unknown', why: `Not known${because(usageReason) || ': the provider did not tell'}.` }
   const text = tokens.toLocaleString('en-US')
   return usageSource === 'estimated'
     ? { text: `≈ ${text}`, certainty: 'estimated', why: `Counted by Weir${because(usageReason)}.` }

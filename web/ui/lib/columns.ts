@@ -12,7 +12,13 @@ export interface Column {
   readonly meaning: string
 }
 
-const column = (key: string, label: string, width: number, meaning: string, options: Partial<Pick<Column, 'align' | 'sort'>> = {}): Column => ({
+const column = (
+  key: string,
+  label: string,
+  width: number,
+  meaning: string,
+  options: Partial<Pick<Column, 'align' | 'sort'>> = {},
+): Column => ({
   key,
   label,
   width,
@@ -53,10 +59,23 @@ export const columns: readonly Column[] = [
 ]
 
 /** What the table shows until somebody chooses. */
-export const defaultColumns: readonly string[] = ['time', 'status', 'model', 'cost', 'input', 'output', 'latency', 'first_chunk', 'user', 'session', 'preview']
+export const defaultColumns: readonly string[] = [
+  'time',
+  'status',
+  'model',
+  'cost',
+  'input',
+  'output',
+  'latency',
+  'first_chunk',
+  'user',
+  'session',
+  'preview',
+]
 
 const property = (key: string): Column => column(`prop.${key}`, key, 130, `property ${key}`)
-const columnOf = (key: string): Column | undefined => (key.startsWith('prop.') && key.length > 5 ? property(key.slice(5)) : columns.find((one) => one.key === key))
+const columnOf = (key: string): Column | undefined =>
+  key.startsWith('prop.') && key.length > 5 ? property(key.slice(5)) : columns.find((one) => one.key === key)
 
 /** Reads `?cols=time,model,prop.feature`. Keys nobody knows are left out; no column at all is the default. */
 export const columnsFrom = (text: string | null): readonly Column[] => {
@@ -71,16 +90,31 @@ export const columnsParam = (keys: readonly string[]): string | null => {
     const i = columns.findIndex((one) => one.key === key)
     return i === -1 ? columns.length : i
   }
-  const text = keys.toSorted((a, b) => order(a) - order(b)).map(escaped).join(',')
+  const text = keys
+    .toSorted((a, b) => order(a) - order(b))
+    .map(escaped)
+    .join(',')
   return text === defaultColumns.toSorted((a, b) => order(a) - order(b)).join(',') || keys.length === 0 ? null : text
 }
 // A property key may hold a comma.
 const escaped = (key: string): string => key.replaceAll('%', '%25').replaceAll(',', '%2C')
 const unescaped = (key: string): string => key.replaceAll('%2C', ',').replaceAll('%25', '%')
 
-const sorts: readonly string[] = ['-at', 'at', '-cost', 'cost', '-latency', 'latency', '-first_chunk', 'first_chunk', '-tokens', 'tokens']
+const sorts: readonly string[] = [
+  '-at',
+  'at',
+  '-cost',
+  'cost',
+  '-latency',
+  'latency',
+  '-first_chunk',
+  'first_chunk',
+  '-tokens',
+  'tokens',
+]
 /** Reads `?sort=`; newest first where it says nothing we know. */
-export const sortFrom = (text: string | null): RequestSort => (text !== null && sorts.includes(text) ? (text as RequestSort) : '-at')
+export const sortFrom = (text: string | null): RequestSort =>
+  text !== null && sorts.includes(text) ? (text as RequestSort) : '-at'
 
 /** The order a click on a column's head asks for: greatest first, then the other way round. */
 export const sortAfter = (now: RequestSort, by: NonNullable<Column['sort']>): RequestSort => (now === `-${by}` ? by : `-${by}`)

@@ -12,16 +12,21 @@ const fields: Fields = {
   properties: ['feature'],
 }
 
-test.each(['model = gpt-5', 'model in (a, b)', 'cost = null', 'latency_ms != null', 'prop.feature ~ sea', 'status >= 500', 'user_id = ""'])(
-  '%s can be edited and comes back the same',
-  (text) => {
-    const [part] = partsOf(text)
-    if (part === undefined) throw new Error('no part')
-    const draft = draftOf(part)
-    if (draft === null) throw new Error('no draft')
-    expect(joined([termOf(draft)])).toBe(text)
-  },
-)
+test.each([
+  'model = gpt-5',
+  'model in (a, b)',
+  'cost = null',
+  'latency_ms != null',
+  'prop.feature ~ sea',
+  'status >= 500',
+  'user_id = ""',
+])('%s can be edited and comes back the same', (text) => {
+  const [part] = partsOf(text)
+  if (part === undefined) throw new Error('no part')
+  const draft = draftOf(part)
+  if (draft === null) throw new Error('no draft')
+  expect(joined([termOf(draft)])).toBe(text)
+})
 
 test('what has no single term is edited as text', () => {
   expect(partsOf('model = a or model = b').map(draftOf)).toEqual([null])

@@ -25,15 +25,35 @@ export const draftOps = (fields: Fields | null, field: string): readonly string[
 /** Whether the draft still wants a value. */
 export const wantsValue = (op: string): boolean => !isNullOp(op)
 
-const words: Readonly<Record<string, string>> = { '=': 'is', '!=': 'is not', '~': 'contains', '!~': 'does not contain', in: 'is one of', 'not in': 'is none of', known: 'is known', 'not known': 'is not known', '>': '>', '>=': '≥', '<': '<', '<=': '≤' }
+const words: Readonly<Record<string, string>> = {
+  '=': 'is',
+  '!=': 'is not',
+  '~': 'contains',
+  '!~': 'does not contain',
+  in: 'is one of',
+  'not in': 'is none of',
+  known: 'is known',
+  'not known': 'is not known',
+  '>': '>',
+  '>=': '≥',
+  '<': '<',
+  '<=': '≤',
+}
 /** An operator in words. */
 export const opWord = (op: string): string => words[op] ?? op
 
 /** The term a draft means. The values are not checked here: the filter's own parser does that. */
 export const termOf = ({ field, op, value }: Draft): FilterTerm => {
-  const name = field.startsWith('prop.') ? ({ field: 'prop', key: field.slice(5) } as const) : ({ field: field as FilterField, key: null } as const)
+  const name = field.startsWith('prop.')
+    ? ({ field: 'prop', key: field.slice(5) } as const)
+    : ({ field: field as FilterField, key: null } as const)
   if (isNullOp(op)) return { kind: 'term', ...name, op: nullOps[op], values: null }
-  const values = takesMany(op) ? value.split(',').map((one) => one.trim()).filter((one) => one !== '') : [value.trim()]
+  const values = takesMany(op)
+    ? value
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== '')
+    : [value.trim()]
   return { kind: 'term', ...name, op: op as FilterOp, values }
 }
 

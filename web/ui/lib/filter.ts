@@ -22,7 +22,8 @@ export const is = (field: FilterField | `prop.${string}`, value: string): Filter
 
 export const failed: FilterTerm = { kind: 'term', field: 'error_kind', key: null, op: '!=', values: [''] }
 
-const sameField = (a: Filter, b: Filter): boolean => a.kind === 'term' && b.kind === 'term' && a.field === b.field && a.key === b.key && a.op === b.op
+const sameField = (a: Filter, b: Filter): boolean =>
+  a.kind === 'term' && b.kind === 'term' && a.field === b.field && a.key === b.key && a.op === b.op
 
 /**
  * Adds terms to a filter. A term on the same field with the same operator takes the old one's place: a click on another model
@@ -32,7 +33,12 @@ const sameField = (a: Filter, b: Filter): boolean => a.kind === 'term' && b.kind
  */
 export const narrowed = (text: string, ...terms: readonly FilterTerm[]): string => {
   const parts = readable(text) ? partsOf(text) : []
-  return joined(terms.reduce<readonly Filter[]>((all, term) => [...all.filter((part) => !(term.op === '=' && sameField(part, term))), term], parts))
+  return joined(
+    terms.reduce<readonly Filter[]>(
+      (all, term) => [...all.filter((part) => !(term.op === '=' && sameField(part, term))), term],
+      parts,
+    ),
+  )
 }
 
 /** The filter without its n-th part. */

@@ -40,8 +40,15 @@ export interface Ending {
 }
 
 /** How one call ended, for its badge: the status where there is one to tell, else what happened. */
-export const endingOf = (row: { readonly status: number; readonly outcome: string; readonly errorKind: string; readonly errorMessage: string }): Ending => {
-  const why = [outcomeName(row.outcome), row.errorKind === '' ? '' : errorName(row.errorKind), row.errorMessage].filter((part) => part !== '').join(' · ')
+export const endingOf = (row: {
+  readonly status: number
+  readonly outcome: string
+  readonly errorKind: string
+  readonly errorMessage: string
+}): Ending => {
+  const why = [outcomeName(row.outcome), row.errorKind === '' ? '' : errorName(row.errorKind), row.errorMessage]
+    .filter((part) => part !== '')
+    .join(' · ')
   switch (row.outcome) {
     case 'complete':
       return { text: String(row.status), tone: row.status >= 500 ? 'bad' : row.status >= 400 ? 'warn' : 'good', why }

@@ -26,7 +26,11 @@ test('a body cannot break out of its quotes: the shell hands over exactly what w
 })
 
 test('the SDK call keeps the root of the provider', () => {
-  const code = openAiCallOf(proxy, { provider: 'groq', api: 'chat', endpoint: 'POST /openai/v1/chat/completions' }, '{"model":"llama"}')
+  const code = openAiCallOf(
+    proxy,
+    { provider: 'groq', api: 'chat', endpoint: 'POST /openai/v1/chat/completions' },
+    '{"model":"llama"}',
+  )
   expect(code).toContain('baseURL: "http://127.0.0.1:8787/groq/openai/v1"')
   expect(code).toContain('process.env.GROQ_API_KEY')
   expect(code).toContain('openai.chat.completions.create({\n  "model": "llama"\n})')

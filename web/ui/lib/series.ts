@@ -56,7 +56,10 @@ export const colourSlots = (keys: readonly string[], before: ReadonlyMap<string,
 }
 
 /** The bucket an instant lies in, as from and to (exclusive) in milliseconds. */
-export const bucketAt = ({ times, stepSeconds }: Pick<Series, 'times' | 'stepSeconds'>, i: number): { from: number; to: number } | null => {
+export const bucketAt = (
+  { times, stepSeconds }: Pick<Series, 'times' | 'stepSeconds'>,
+  i: number,
+): { from: number; to: number } | null => {
   const start = times[i]
   if (start === undefined) return null
   const from = Date.parse(start)
@@ -64,4 +67,5 @@ export const bucketAt = ({ times, stepSeconds }: Pick<Series, 'times' | 'stepSec
 }
 
 /** True when there is nothing to draw: no line, or every value nothing. */
-export const isFlat = (lines: readonly Line[]): boolean => lines.every((line) => line.values.every((value) => value === null || Number(value) === 0))
+export const isFlat = (lines: readonly Line[]): boolean =>
+  lines.every((line) => line.values.every((value) => value === null || Number(value) === 0))

@@ -11,7 +11,11 @@ export const baseUrls = (proxy: string): readonly { provider: string; url: strin
   { provider: 'OpenAI', url: `${proxy}/openai/v1`, note: 'chat completions, Responses, embeddings, and the rest of the API' },
   { provider: 'Anthropic', url: `${proxy}/anthropic`, note: 'Messages; the SDK adds /v1 itself' },
   { provider: 'Gemini', url: `${proxy}/gemini`, note: 'generateContent; the SDK adds /v1beta itself' },
-  { provider: 'Any other', url: `${proxy}/<provider>/v1`, note: 'groq, mistral, deepseek, openrouter, xai, together, ollama, your own' },
+  {
+    provider: 'Any other',
+    url: `${proxy}/<provider>/v1`,
+    note: 'groq, mistral, deepseek, openrouter, xai, together, ollama, your own',
+  },
   { provider: 'One for all', url: `${proxy}/v1`, note: 'the model names the provider: anthropic/claude-sonnet-4-6' },
 ]
 

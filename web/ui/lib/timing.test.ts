@@ -4,7 +4,17 @@ import { placeOf, segmentsOf } from './timing.js'
 const lengths = (marks: Record<string, number>) => segmentsOf(marks).map(({ key, fromUs, toUs }) => [key, fromUs, toUs])
 
 test('the pieces of a stream lie end to end', () => {
-  expect(lengths({ admitted: 400, sent: 2_100, headers: 250_000, firstByte: 251_000, firstContent: 300_000, lastByte: 900_000, closed: 900_100 })).toEqual([
+  expect(
+    lengths({
+      admitted: 400,
+      sent: 2_100,
+      headers: 250_000,
+      firstByte: 251_000,
+      firstContent: 300_000,
+      lastByte: 900_000,
+      closed: 900_100,
+    }),
+  ).toEqual([
     ['admit', 0, 400],
     ['send', 400, 2_100],
     ['wait', 2_100, 250_000],

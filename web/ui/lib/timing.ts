@@ -9,8 +9,8 @@ export interface Segment {
 
 const steps = [
   { mark: 'admitted', key: 'admit', label: 'Weir', meaning: 'reading the request, deciding where it goes' },
-  { mark: 'sent', key: 'send', label: 'Connect and send', meaning: 'from there until the request was sent, earlier attempts and connecting included' },
-  { mark: 'headers', key: 'wait', label: 'Provider waits', meaning: 'until the head of the answer came' },
+  { mark: 'sent', key: 'send', label: 'Connect and send', meaning: 'until the request was sent, earlier attempts included' },
+  { mark: 'headers', key: 'wait', label: 'Waiting for the provider', meaning: 'until the head of the answer came' },
   { mark: 'firstByte', key: 'byte', label: 'First byte', meaning: 'until the first byte of the body' },
   { mark: 'firstContent', key: 'content', label: 'First content', meaning: 'until the first content of the answer' },
   { mark: 'lastByte', key: 'body', label: 'Answer', meaning: 'until the last byte' },

@@ -16,7 +16,8 @@ const meaning: Readonly<Record<string, string>> = {
 export const outcomeColour = (key: string): string => meaning[key] ?? 'var(--series-other)'
 
 /** Colour of a slot, 0 to 7; `null` = everything else. */
-export const slotColour = (slot: number | null): string => (slot === null ? 'var(--series-other)' : `var(--series-${(slot % slots) + 1})`)
+export const slotColour = (slot: number | null): string =>
+  slot === null ? 'var(--series-other)' : `var(--series-${(slot % slots) + 1})`
 
 /** What a colour token is at the moment, for a canvas, which knows no tokens. */
 export const resolved = (token: string, near: HTMLElement): string => {

@@ -16,7 +16,8 @@ export const summaryOf = (value: Json): string => {
   return keys === 1 ? '1 key' : `${keys} keys`
 }
 
-export const isBranch = (value: Json): value is readonly Json[] | { readonly [key: string]: Json } => value !== null && typeof value === 'object'
+export const isBranch = (value: Json): value is readonly Json[] | { readonly [key: string]: Json } =>
+  value !== null && typeof value === 'object'
 
 /** Children of a branch with their names, in order. */
 export const childrenOf = (value: Json): readonly (readonly [string, Json])[] =>

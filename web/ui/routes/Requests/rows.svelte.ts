@@ -36,7 +36,10 @@ export const createRows = () => {
       loadedOnce = true
     } catch (cause) {
       if (signal.aborted) return
-      error = cause instanceof ApiError ? cause : new ApiError({ code: 'page', status: 0, detail: String(cause), advice: 'Reload the page.', param: null })
+      error =
+        cause instanceof ApiError
+          ? cause
+          : new ApiError({ code: 'page', status: 0, detail: String(cause), advice: 'Reload the page.', param: null })
     } finally {
       if (!signal.aborted) loading = false
     }
