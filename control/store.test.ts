@@ -3,11 +3,14 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { FolderOwnedError } from '../core/folder-lock.js'
 import { tenantId } from '../core/tenant.js'
 import { deleteView, saveView, savedViews } from './queries/saved-views.js'
 import { controlStore } from './store.js'
+
+// PGlite takes seconds to open, and much longer on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 const folder = async (): Promise<string> => {
   const dir = await mkdtemp(join(tmpdir(), 'weir-control-'))

@@ -7,7 +7,7 @@ import { DbError } from '../../clickhouse/db.js'
 import { engineVersion } from '../../clickhouse/queries/engine-version.js'
 import { controlStore } from '../../control/store.js'
 import type { z } from 'zod'
-import { accessGuard, accessOf, hostGuard, originGuard, securityHeaders } from './guard.js'
+import { type Access, accessGuard, accessOf, hostGuard, originGuard, securityHeaders } from './guard.js'
 import type { House } from './house.js'
 import { createLive, type Live } from './live.js'
 import { loginHandlers } from './login.js'
@@ -17,7 +17,7 @@ import type { Route } from './route.js'
 import { hubRoutes } from './routes/hub.js'
 import { overviewRoutes } from './routes/overview.js'
 import { requestRoutes } from './routes/requests.js'
-import { createSessions } from './sessions.js'
+import { createSessions, type Sessions } from './sessions.js'
 import { staticUi } from './static-ui.js'
 
 /** What must be given, and what may be. */
@@ -101,11 +101,14 @@ const refuse = (code: ProblemCode, detail: string) => (): never => {
   throw new ApiError(code, detail)
 }
 
-const apiOf = (house: House, live: Live): express.Router => {
+interface Guards {
+  readonly sessions: Sessions
+  readonly access: Access
+}
+
+const apiOf = (house: House, live: Live, { sessions, access }: Guards): express.Router => {
   const { config, now, version } = house
   const api = express.Router()
-  const sessions = createSessions(now)
-  const access = accessOf(config.host, config.adminSecret, sessions)
   const login = loginHandlers({ access, sessions, adminSecret: config.adminSecret, now })
   const document = JSON.stringify(openApi(routes, version))
 
@@ -131,9 +134,8 @@ const apiOf = (house: House, live: Live): express.Router => {
 }
 
 /** Liveness, readiness and metrics, for supervisors and Prometheus. */
-const opsOf = ({ config, db, metrics, now }: House): express.Router => {
+const opsOf = ({ db, metrics }: House, { access }: Guards): express.Router => {
   const ops = express.Router()
-  const access = accessOf(config.host, config.adminSecret, createSessions(now))
   ops.get('/healthz', (_req, res) => void res.type('text/plain').send('ok\n'))
   ops.get('/readyz', async (_req, res) => {
     const ready = await engineVersion(db).then(
@@ -146,7 +148,7 @@ const opsOf = ({ config, db, metrics, now }: House): express.Router => {
       .send(ready ? 'ok\n' : 'analytics_unreachable\n')
   })
   ops.get('/metrics', accessGuard(access), async (_req, res) => {
-    const merged = Registry.merge([...metrics])
+    const merged = Registry.merge([new Registry(), ...metrics])
     res.type(merged.contentType).send(await merged.metrics())
   })
   return ops
@@ -159,8 +161,10 @@ const appOf = (house: House, live: Live, uiDir: string): Express => {
   app.set('etag', false)
   app.use(securityHeaders)
   app.use(hostGuard(house.config.host, house.config.allowedHosts))
-  app.use(opsOf(house))
-  const api = apiOf(house, live)
+  const sessions = createSessions(house.now)
+  const guards: Guards = { sessions, access: accessOf(house.config.host, house.config.adminSecret, sessions) }
+  app.use(opsOf(house, guards))
+  const api = apiOf(house, live, guards)
   app.use((req, res, next) => (req.path === '/api' || req.path.startsWith('/api/') ? api(req, res, next) : next()))
   app.use(staticUi(uiDir))
   app.use(refuse('unknown_path', 'Nothing has this path.'))
