@@ -40,8 +40,12 @@ test('taking parts out until nothing is left', () => {
 })
 
 test('not set and not known can be seen', () => {
-  expect(chipOf(failed)).toEqual({ field: 'error_kind', op: '!=', value: '(not set)' })
-  expect(partsOf('cost = null').map(chipOf)).toEqual([{ field: 'cost', op: '=', value: 'not known' }])
+  expect(chipOf(failed)).toEqual({ field: 'error_kind', op: 'is set', value: '' })
+  expect(partsOf('user_id = "" and cost = null and user_id in ("", a)').map(chipOf)).toEqual([
+    { field: 'user_id', op: 'is not set', value: '' },
+    { field: 'cost', op: 'is not known', value: '' },
+    { field: 'user_id', op: 'in', value: '(not set), a' },
+  ])
 })
 
 test('a filter that cannot be read says why, and is not carried along', () => {

@@ -63,10 +63,12 @@ export interface Chip {
   readonly value: string
 }
 
-/** How a part reads on its chip. Empty text is `(not set)`, so that it can be seen. */
+/** How a part reads on its chip. What compares with nothing is put in words, so that it can be seen. */
 export const chipOf = (part: Filter): Chip => {
   if (part.kind !== 'term') return { field: '', op: '', value: printFilter(part) }
   const field = part.field === 'prop' ? `prop.${part.key ?? ''}` : part.field
-  const value = part.values === null ? 'not known' : part.values.map((one) => (one === '' ? '(not set)' : one)).join(', ')
-  return { field, op: part.op, value }
+  const equal = part.op === '='
+  if (part.values === null) return { field, op: equal ? 'is not known' : 'is known', value: '' }
+  if (part.values.length === 1 && part.values[0] === '' && (equal || part.op === '!=')) return { field, op: equal ? 'is not set' : 'is set', value: '' }
+  return { field, op: part.op, value: part.values.map((one) => (one === '' ? '(not set)' : one)).join(', ') }
 }

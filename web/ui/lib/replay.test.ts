@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { curlOf, openAiCallOf } from './replay.js'
 
 const proxy = 'http://127.0.0.1:8787'
-const chat = { provider: 'openai', api: 'chat', endpoint: 'POST /v1/chat/completions' }
+const chat = { provider: 'openai', api: 'chat', endpoint: 'POST /openai/v1/chat/completions' }
 
 test('curl names the key, and never holds one', () => {
   expect(curlOf(proxy, chat, '{"model":"gpt-5"}')).toBe(
@@ -12,7 +12,7 @@ test('curl names the key, and never holds one', () => {
   -H "Content-Type: application/json" \\
   -d '{"model":"gpt-5"}'`,
   )
-  const anthropic = curlOf(proxy, { provider: 'anthropic', api: 'messages', endpoint: 'POST /v1/messages' }, '{}')
+  const anthropic = curlOf(proxy, { provider: 'anthropic', api: 'messages', endpoint: 'POST /anthropic/v1/messages' }, '{}')
   expect(anthropic).toContain('-H "x-api-key: $ANTHROPIC_API_KEY"')
   expect(anthropic).toContain('-H "anthropic-version: 2023-06-01"')
   expect(curlOf(proxy, { provider: 'my-vllm', api: '', endpoint: 'GET /v1/models' }, null)).toContain('-X GET')
@@ -28,7 +28,7 @@ test('a body cannot break out of its quotes: the shell hands over exactly what w
 test('the SDK call keeps the root of the provider', () => {
   const code = openAiCallOf(
     proxy,
-    { provider: 'groq', api: 'chat', endpoint: 'POST /openai/v1/chat/completions' },
+    { provider: 'groq', api: 'chat', endpoint: 'POST /groq/openai/v1/chat/completions' },
     '{"model":"llama"}',
   )
   expect(code).toContain('baseURL: "http://127.0.0.1:8787/groq/openai/v1"')

@@ -13,14 +13,14 @@ const credential = ({ provider, api }: Called): readonly string[] => {
 }
 
 /**
- * The call as a curl command through the proxy. Keys are names of environment variables: the real one was never stored.
+ * The call as a curl command through the proxy, by the path the caller used. Keys are names of environment variables: the real one was never stored.
  *
  * @param body Text of the request as stored; `null` when there is none.
  */
 export const curlOf = (proxy: string, call: Called, body: string | null): string => {
   const [method = 'POST', path = '/'] = call.endpoint.split(' ')
   const lines = [
-    `curl ${inShell(`${proxy}/${call.provider}${path}`)}`,
+    `curl ${inShell(proxy + path)}`,
     ...(method === 'POST' && body !== null ? [] : [`-X ${method}`]),
   ]
   lines.push(...credential(call).map((header) => `-H "${header}"`))
@@ -54,7 +54,7 @@ export const openAiCallOf = (proxy: string, call: Called, body: string | null): 
   return `import OpenAI from 'openai'
 
 const openai = new OpenAI({
-  baseURL: ${JSON.stringify(`${proxy}/${call.provider}${root}`)},
+  baseURL: ${JSON.stringify(proxy + root)},
   apiKey: process.env.${envName(call.provider)},
 })
 
