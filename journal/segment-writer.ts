@@ -1,3 +1,4 @@
+import { ChurnMap } from '../core/churn-map.js'
 import { join } from 'node:path'
 import { encodeCheckpoint, type Checkpoint } from './checkpoint.js'
 import type { Disk } from './disk.js'
@@ -88,7 +89,7 @@ const fullBecause = (cause: Error): Full => {
  */
 export const segmentWriter = async (options: WriterOptions): Promise<JournalWriter> => {
   const { dir, writer, disk, now, limitBytes, measure, segmentBytes, segmentMs } = options
-  const open = new Map<string, Payload>(options.open)
+  const open = new ChurnMap<Payload>(options.open)
   const drops = dropTally(now)
   const retired = new Set<Promise<void>>()
   const configured = rank[options.durability]
@@ -178,7 +179,7 @@ export const segmentWriter = async (options: WriterOptions): Promise<JournalWrit
 
   /** A checkpoint outside the beginning of a segment. @throws The disk's error. */
   const writeCheckpoint = (kind: 'drops' | 'closed'): void => {
-    const into = current()
+    const into = kind === 'closed' && segment !== null ? segment : current()
     const { drops: untold, ended } = drops.untold()
     const pieces = checkpointPieces(kind, kind === 'closed' ? open : [], untold, ended)
     const before = into.bytes

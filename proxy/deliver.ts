@@ -37,6 +37,7 @@ export const deliver = (
 
 class Delivery implements Sink, Watched {
   dueAt = 0
+  slot = -1
   #held: Buffer[] | null = null
   #received = 0
   #wrote = false

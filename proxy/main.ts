@@ -19,7 +19,6 @@ import { CallRecord } from './record.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
 import { upgradeBy } from './relay/upgrade.js'
-import type { Running } from './running.js'
 import { serveBy, type House } from './serve.js'
 import { serverSecret } from './server-secret.js'
 
@@ -50,7 +49,6 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
   const metrics = proxyMetrics(() => journal.state)
   const deadlines = watchDeadlines(monotonic)
   const fingerprint = fingerprinter(serverSecret(first.dataDir))
-  const running = new Set<Running>()
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
   const saturated = (): string | null => {
@@ -61,7 +59,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
   const furnish = (of: Config): { house: House; close: () => void } => {
     const providers = providersFrom(of)
     const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader }
-    const relay = relayBy({ config: of, deadlines, delivery, running })
+    const relay = relayBy({ config: of, deadlines, delivery })
     const pools = openPools(of.timeouts.connect)
     const bodies = {
       limitBytes: of.ceilings.body,
@@ -84,7 +82,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
       },
       identify: identifyBy({ config: of, providers, fingerprint }),
       admit: admitBy({ config: of, providers, bodies }),
-      obtain: obtainBy({ config: of, pools, deadlines, timeouts: of.timeouts, running }),
+      obtain: obtainBy({ config: of, pools, deadlines, timeouts: of.timeouts }),
       relay: relay.web,
       delivery,
       closed: metrics.closed,
@@ -171,7 +169,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     }, 50)
     const cut = new WeirError('draining', 'This proxy had to stop before the answer was complete.')
     const timeout = setTimeout(() => {
-      for (const send of running) send.giveUp(cut)
+      for (const watched of deadlines.all()) watched.giveUp?.(cut)
     }, config.drain.timeout)
     const last = setTimeout(() => {
       for (const socket of sockets) socket.destroy()

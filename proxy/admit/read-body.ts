@@ -54,6 +54,7 @@ export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules)
     let file: SpillFile | null = null
     let settled = false
     const idle: Watched = {
+      slot: -1,
       dueAt: rules.deadlines.now() + rules.idleMs,
       expired: () => fail(new WeirError('request_timeout', `The request body stood still for ${rules.idleMs} ms.`)),
     }

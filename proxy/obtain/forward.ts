@@ -5,7 +5,6 @@ import { WeirError } from '../../core/errors.js'
 import type { HeldBody } from '../admit/read-body.js'
 import type { Reply, ReplyBody, Sink, Target } from '../call.js'
 import type { Watched, Deadlines } from '../deadlines.js'
-import type { Running } from '../running.js'
 import type { Pools } from './pools.js'
 
 export interface Timeouts {
@@ -77,8 +76,9 @@ export const upstreamError = (cause: unknown, host: string, hadHead: boolean, co
 }
 
 /** One send and its answer: undici's handler on one side, `ReplyBody` on the other. */
-class Exchange implements ReplyBody, Watched, Running {
+class Exchange implements ReplyBody, Watched {
   dueAt = 0
+  slot = -1
   reused = false
   #abort: ((cause?: Error) => void) | null = null
   #resume: (() => void) | null = null
@@ -95,13 +95,12 @@ class Exchange implements ReplyBody, Watched, Running {
   readonly #host: string
   readonly #timeouts: Timeouts
   readonly #deadlines: Deadlines
-  readonly #running: Set<Running>
   readonly #totalAt: number
   #idleAt: number
 
   constructor(
     host: string,
-    { timeouts, deadlines, running }: ForwardDeps,
+    { timeouts, deadlines }: ForwardDeps,
     startedAt: number,
     reply: (reply: Reply) => void,
     refuse: (cause: Error) => void,
@@ -114,9 +113,7 @@ class Exchange implements ReplyBody, Watched, Running {
     this.#totalAt = startedAt + timeouts.total
     this.#idleAt = startedAt + timeouts.ttft
     this.dueAt = Math.min(this.#idleAt, this.#totalAt)
-    this.#running = running
     deadlines.add(this)
-    running.add(this)
   }
 
   /** Ends the send as if the upstream had failed with `cause`. */
@@ -205,7 +202,6 @@ class Exchange implements ReplyBody, Watched, Running {
   #finish(): void {
     this.#over = true
     this.#deadlines.remove(this)
-    this.#running.delete(this)
   }
 
   #fail(cause: Error): void {
@@ -254,7 +250,6 @@ export interface ForwardDeps {
   readonly pools: Pools
   readonly deadlines: Deadlines
   readonly timeouts: Timeouts
-  readonly running: Set<Running>
 }
 
 /**

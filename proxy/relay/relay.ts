@@ -17,13 +17,11 @@ import type { Deadlines, Watched } from '../deadlines.js'
 import { deliver, type DeliverDeps } from '../deliver.js'
 import { upstreamError } from '../obtain/forward.js'
 import type { CallRecord } from '../record.js'
-import type { Running } from '../running.js'
 
 export interface RelayDeps {
   readonly config: Config
   readonly deadlines: Deadlines
   readonly delivery: DeliverDeps
-  readonly running: Set<Running>
 }
 
 /** What the middleware's callbacks need to know about the request they are called with. */
@@ -53,7 +51,7 @@ const mostOrigins = 256
  * through the same `deliver` as every other, so that outcomes, hashes and the row are made in one place. Own agents, because the default
  * one queues; `selfHandleResponse`, because the middleware leaves the upstream open when the client leaves before the head.
  */
-export const relayBy = ({ config, deadlines, delivery, running }: RelayDeps): Relay => {
+export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
   const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64, timeout: 4000 })
   const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64, timeout: 4000 })
   const middlewares = new Map<string, RequestHandler<RelayRequest, ServerResponse>>()
@@ -107,6 +105,7 @@ export const relayBy = ({ config, deadlines, delivery, running }: RelayDeps): Re
         let proxyRequest: ClientRequest | null = null
         let answered = false
         const watch: Watched = {
+          slot: -1,
           dueAt: deadlines.now() + config.timeouts.ttft,
           expired: () => {
             if (!answered)
@@ -128,7 +127,7 @@ export const relayBy = ({ config, deadlines, delivery, running }: RelayDeps): Re
           },
           answered: (proxyRes) => {
             settled()
-            resolve(replyOf(proxyRes, () => proxyRequest?.destroy(), { deadlines, running, idleMs: config.timeouts.idle, host }))
+            resolve(replyOf(proxyRes, () => proxyRequest?.destroy(), { deadlines, idleMs: config.timeouts.idle, host }))
           },
           failed: (cause) => {
             settled()
@@ -173,15 +172,16 @@ export const headersOf = (call: Call, target: Target, asReceived: IncomingHttpHe
 
 interface ReplyDeps {
   readonly deadlines: Deadlines
-  readonly running: Set<Running>
   readonly idleMs: number
   readonly host: string
 }
 
-const replyOf = (message: IncomingMessage, abort: () => void, { deadlines, running, idleMs, host }: ReplyDeps): Reply => {
+const replyOf = (message: IncomingMessage, abort: () => void, { deadlines, idleMs, host }: ReplyDeps): Reply => {
   let over = false
   let sink: Sink | null = null
   const idle: Watched = {
+    slot: -1,
+    giveUp: (cause) => fail(cause),
     dueAt: deadlines.now() + idleMs,
     expired: (now) => {
       if (message.isPaused()) idle.dueAt = now + idleMs
@@ -191,7 +191,6 @@ const replyOf = (message: IncomingMessage, abort: () => void, { deadlines, runni
   const stop = (): void => {
     over = true
     deadlines.remove(idle)
-    running.delete(self)
   }
   const fail = (cause: Error): void => {
     if (over) return
@@ -199,8 +198,6 @@ const replyOf = (message: IncomingMessage, abort: () => void, { deadlines, runni
     abort()
     sink?.fail(cause)
   }
-  const self: Running = { giveUp: fail }
-  running.add(self)
   return {
     status: message.statusCode ?? 502,
     statusText: message.statusMessage ?? '',
