@@ -31,7 +31,7 @@ const readerOf = ({ family, api, status }: Answering, seen: Seen): FamilyReader 
   if (family === 'openai-responses' || api === 'responses') return responsesReader(family, status, seen)
   if (family === 'anthropic') return anthropicReader(family, status, seen)
   if (family === 'gemini') return geminiReader(family, status, seen)
-  return chatReader(family, status, seen)
+  return chatReader(family, api, status, seen)
 }
 
 const nothing: Splitter = { push: () => undefined, end: () => undefined, onBoundary: false }

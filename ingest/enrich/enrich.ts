@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readConversation } from '../../core/conversation.js'
 import type { Exchange } from '../../core/exchange.js'
 import type { Conversation } from '../../core/messages.js'
@@ -28,7 +28,7 @@ const timestamp = (iso: string): string => iso.replace('T', ' ').replace('Z', ''
 const promptHash = (conversation: Conversation | null): string => {
   const system = conversation?.messages.slice(0, conversation.answerAt).filter(({ role }) => role === 'system') ?? []
   const said = system.flatMap(({ blocks }) => blocks.map((block) => (block.type === 'text' ? block.text : ''))).join('\n')
-  return said === '' ? '0' : createHash('sha256').update(said).digest().readBigUInt64BE(0).toString()
+  return said === '' ? '0' : BigInt(`0x${hash('sha256', said, 'hex').slice(0, 16)}`).toString()
 }
 
 /** The family whose form the bodies have; an API has one form at all providers. */

@@ -50,7 +50,6 @@ export const inputPreview = ({ messages, answerAt }: Conversation): string => {
 /** What the answer says; its tool calls where it says nothing. */
 export const outputPreview = ({ messages, answerAt }: Conversation): string => {
   const answer = messages.slice(answerAt)
-  return preview(
-    answer.find((message) => message.blocks.some((block) => block.type === 'text' && block.text !== '')) ?? answer[0],
-  )
+  const speaks = answer.find(({ blocks }) => blocks.some((block) => block.type === 'text' && block.text !== ''))
+  return preview(speaks ?? answer.find(({ blocks }) => blocks.some((block) => textOf(block) !== '')))
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Exchange } from '../../core/exchange.js'
 
 /** Where a call stands in its trace (traces.md §1). */
@@ -13,9 +13,6 @@ export interface TraceIds {
 export const traceIds = ({ identity, tenant, id }: Pick<Exchange, 'identity' | 'tenant' | 'id'>): TraceIds => {
   const { trace, sessionId } = identity
   if (trace !== null) return { traceId: trace.traceId, parentSpanId: trace.parentSpanId, sampled: trace.sampled }
-  const digest = createHash('sha256')
-    .update(`t1|${tenant}|${sessionId ?? id}`)
-    .digest('hex')
-    .slice(0, 32)
+  const digest = hash('sha256', `t1|${tenant}|${sessionId ?? id}`, 'hex').slice(0, 32)
   return { traceId: /^0+$/.test(digest) ? `${digest.slice(0, 31)}1` : digest, parentSpanId: '', sampled: true }
 }

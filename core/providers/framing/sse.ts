@@ -43,9 +43,9 @@ const dispatch = (text: string, start: number, end: number, onEvent: OnEvent): v
         const value = text.slice(from, stop)
         data = data === null ? value : `${data}\n${value}`
       }
-    } else if (text.startsWith('event:', at)) {
+    } else if (text.startsWith('event', at) && (at + 5 === stop || text.charCodeAt(at + 5) === COLON)) {
       const from = text.charCodeAt(at + 6) === SPACE ? at + 7 : at + 6
-      name = text.slice(Math.min(from, stop), stop)
+      name = from < stop ? text.slice(from, stop) : null
     }
     at = stop + 1
   }

@@ -153,7 +153,8 @@ export const chatConversation = ({ requestBody, responseBody }: Spoken): Convers
       choices.set(index, growing)
       const delta = objectAt(choice, 'delta') ?? objectAt(choice, 'message')
       if (delta !== null) grow(growing, delta)
-      const text = textAt(choice, 'text')
+      // Together sends the text of a chat twice.
+      const text = delta === null ? textAt(choice, 'text') : null
       if (text !== null) growing.add('text', { type: 'text', text: '' }, text)
     }
   return conversation(

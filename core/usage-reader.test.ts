@@ -1,0 +1,297 @@
+import { describe, expect, test } from 'vitest'
+import type { Raw } from './exchange.js'
+import { random } from './providers/framing/splits.js'
+import { readAnswer } from './providers/read-answer.js'
+import { recordings, recordingsDir, type Recording } from './providers/recordings.js'
+import { readUsage } from './usage-reader.js'
+import type { Usage } from './usage.js'
+
+const raw = (source: string, value: unknown): readonly Raw[] => [{ source, json: JSON.stringify(value) }]
+const openai = (usage: object, provider = 'openai', api = 'chat'): Usage => readUsage(provider, api, raw('usage', usage))
+
+describe('the total decides where a part lies', () => {
+  test('inside: total = prompt + completion', () => {
+    const usage = openai({
+      prompt_tokens: 10,
+      completion_tokens: 20,
+      total_tokens: 30,
+      completion_tokens_details: { reasoning_tokens: 15 },
+    })
+    expect(usage).toMatchObject({ inputTokens: 10, outputTokens: 20, reasoningTokens: 15, notes: [] })
+  })
+  test('reasoning outside: total = prompt + completion + reasoning', () => {
+    const usage = openai({
+      prompt_tokens: 213,
+      completion_tokens: 2,
+      total_tokens: 413,
+      completion_tokens_details: { reasoning_tokens: 198 },
+    })
+    expect(usage).toMatchObject({ inputTokens: 213, outputTokens: 200, reasoningTokens: 198, notes: [] })
+  })
+  test('audio outside: total = prompt + audio + completion', () => {
+    const usage = openai({
+      prompt_tokens: 9,
+      completion_tokens: 248,
+      total_tokens: 632,
+      prompt_tokens_details: { audio_tokens: 375 },
+    })
+    expect(usage).toMatchObject({ inputTokens: 384, outputTokens: 248, inputAudioTokens: 375, notes: [] })
+  })
+  test('nothing fits: the rule of the provider, and a note', () => {
+    const told = {
+      prompt_tokens: 10,
+      completion_tokens: 20,
+      total_tokens: 99,
+      completion_tokens_details: { reasoning_tokens: 5 },
+    }
+    expect(openai(told)).toMatchObject({ outputTokens: 20, notes: ['total_mismatch'] })
+    expect(openai(told, 'xai')).toMatchObject({ outputTokens: 25, notes: ['total_mismatch'] })
+    expect(openai(told, 'xai', 'responses')).toMatchObject({ outputTokens: 20, notes: ['total_mismatch'] })
+  })
+})
+
+describe('parts fit into their wholes', () => {
+  test('more cached than prompt: Grok on Azure told 161 of 7', () => {
+    const usage = openai(
+      { prompt_tokens: 7, completion_tokens: 40, total_tokens: 47, prompt_tokens_details: { cached_tokens: 161 } },
+      'azure',
+    )
+    expect(usage).toMatchObject({ inputTokens: 7, cacheReadTokens: 7, notes: ['clamped_cache_read'] })
+  })
+  test('reads give way to writes', () => {
+    const usage = openai({
+      prompt_tokens: 10,
+      completion_tokens: 0,
+      prompt_tokens_details: { cached_tokens: 8, cache_write_tokens: 6 },
+    })
+    expect(usage).toMatchObject({ cacheReadTokens: 4, cacheWriteTokens: 6 })
+  })
+})
+
+describe('anthropic', () => {
+  const start = { input_tokens: 2479, cache_creation_input_tokens: 100, cache_read_input_tokens: 20, output_tokens: 6 }
+
+  test('message_delta replaces field by field; what it leaves out stays', () => {
+    const usage = readUsage('anthropic', 'messages', [
+      ...raw('message_start', start),
+      ...raw('message_delta', { input_tokens: 404_500, output_tokens: 943 }),
+    ])
+    expect(usage).toMatchObject({ inputTokens: 404_620, cacheWriteTokens: 100, cacheReadTokens: 20, outputTokens: 943 })
+  })
+  test('the output of message_start is no result', () => {
+    expect(readUsage('anthropic', 'messages', raw('message_start', start))).toMatchObject({
+      inputTokens: 2599,
+      outputTokens: null,
+      usageSource: 'wire',
+    })
+  })
+  test('a split by lifetime that does not add up is not believed', () => {
+    const usage = readUsage(
+      'anthropic',
+      'messages',
+      raw('usage', { ...start, cache_creation: { ephemeral_5m_input_tokens: 40, ephemeral_1h_input_tokens: 50 } }),
+    )
+    expect(usage).toMatchObject({
+      cacheWriteTokens: 100,
+      cacheWrite5mTokens: null,
+      cacheWrite1hTokens: null,
+      notes: ['ttl_split_mismatch'],
+    })
+  })
+  test('iterations are summed, each with its own model', () => {
+    const usage = readUsage(
+      'anthropic',
+      'messages',
+      raw('usage', {
+        input_tokens: 1000,
+        output_tokens: 200,
+        iterations: [
+          { type: 'message', input_tokens: 1000, output_tokens: 200 },
+          { type: 'advisor_message', model: 'claude-opus-4-8', input_tokens: 2000, output_tokens: 100 },
+        ],
+      }),
+    )
+    expect(usage).toMatchObject({ inputTokens: 3000, outputTokens: 300 })
+    expect(usage.parts).toMatchObject([
+      { type: 'message', model: null, inputTokens: 1000, outputTokens: 200 },
+      { type: 'advisor_message', model: 'claude-opus-4-8', inputTokens: 2000, outputTokens: 100 },
+    ])
+  })
+  test('fast mode and the place of inference are told in the answer', () => {
+    expect(
+      readUsage('anthropic', 'messages', raw('usage', { input_tokens: 1, output_tokens: 1, speed: 'fast', inference_geo: 'us' })),
+    ).toMatchObject({ serviceTier: 'fast', region: 'us' })
+    expect(
+      readUsage('anthropic', 'messages', raw('usage', { input_tokens: 1, output_tokens: 1, inference_geo: 'not_available' }))
+        .region,
+    ).toBeNull()
+  })
+})
+
+test('counting tokens is no usage', () => {
+  expect(readUsage('anthropic', 'count_tokens', raw('count_tokens', { input_tokens: 14 }))).toMatchObject({
+    inputTokens: null,
+    usageSource: 'none',
+    reason: 'not_applicable',
+  })
+})
+
+test('costs are told exactly', () => {
+  expect(openai({ prompt_tokens: 1, completion_tokens: 1, cost: 9.19e-5 }, 'openrouter').providerCostUsd).toBe('0.0000919')
+  expect(openai({ prompt_tokens: 1, completion_tokens: 1, cost_in_usd_ticks: 3_080_400 }, 'xai').providerCostUsd).toBe(
+    '0.00030804',
+  )
+  expect(
+    openai(
+      { prompt_tokens: 1, completion_tokens: 1, cost: 0.01, is_byok: true, cost_details: { upstream_inference_cost: 0.2 } },
+      'openrouter',
+    ).providerCostUsd,
+  ).toBe('0.21')
+  expect(openai({ prompt_tokens: 1, completion_tokens: 1, cost: -3 }, 'openrouter').providerCostUsd).toBeNull()
+})
+
+const tokenFields = [
+  'inputTokens',
+  'outputTokens',
+  'cacheReadTokens',
+  'cacheWriteTokens',
+  'cacheWrite5mTokens',
+  'cacheWrite1hTokens',
+  'reasoningTokens',
+  'inputAudioTokens',
+  'outputAudioTokens',
+  'inputImageTokens',
+  'outputImageTokens',
+  'cacheReadAudioTokens',
+  'cacheReadImageTokens',
+] as const
+
+/** The identities of wire.md §3 that do not hold. */
+const broken = (usage: Usage): readonly string[] => {
+  const faults: string[] = []
+  const must = (holds: boolean, what: string): void => {
+    if (!holds) faults.push(what)
+  }
+  for (const field of tokenFields) {
+    const value = usage[field]
+    must(value === null || (Number.isInteger(value) && value >= 0 && value <= 4_294_967_295), `${field} ${String(value)}`)
+  }
+  const { inputTokens: input, outputTokens: output } = usage
+  must(
+    input === null || (usage.cacheReadTokens ?? 0) + (usage.cacheWriteTokens ?? 0) <= input,
+    'cached and written fit into the input',
+  )
+  must(output === null || (usage.reasoningTokens ?? 0) <= output, 'reasoning fits into the output')
+  must(
+    (usage.cacheWrite5mTokens ?? 0) + (usage.cacheWrite1hTokens ?? 0) <= (usage.cacheWriteTokens ?? 0),
+    'lifetimes fit into the writes',
+  )
+  must(
+    Object.values(usage.extra).every((value) => Number.isFinite(value) && value >= 0),
+    'extra',
+  )
+  must(usage.providerCostUsd === null || /^\d+(\.\d+)?$/.test(usage.providerCostUsd), 'cost')
+  must((usage.usageSource === 'none') === (usage.reason !== null), 'a reason for none')
+  return faults
+}
+
+const odd: readonly unknown[] = [
+  0,
+  1,
+  7,
+  161,
+  -5,
+  1.5,
+  1e300,
+  null,
+  'x',
+  '12',
+  true,
+  [],
+  {},
+  [null],
+  { cached_tokens: 9 },
+  Number.MAX_SAFE_INTEGER,
+]
+const keys = [
+  'prompt_tokens',
+  'completion_tokens',
+  'input_tokens',
+  'output_tokens',
+  'total_tokens',
+  'cached_tokens',
+  'cost',
+  'is_byok',
+  'iterations',
+  'cache_creation_input_tokens',
+  'cache_read_input_tokens',
+  'promptTokenCount',
+  'candidatesTokenCount',
+  'thoughtsTokenCount',
+  'totalTokenCount',
+  'cachedContentTokenCount',
+]
+const nested = {
+  prompt_tokens_details: ['cached_tokens', 'cache_write_tokens', 'audio_tokens', 'image_tokens'],
+  completion_tokens_details: ['reasoning_tokens', 'audio_tokens', 'image_tokens'],
+  cache_creation: ['ephemeral_5m_input_tokens', 'ephemeral_1h_input_tokens'],
+  server_tool_use: ['web_search_requests'],
+  cost_details: ['upstream_inference_cost'],
+}
+
+test('whatever is told, the identities hold', () => {
+  const rounds = Number(process.env.WEIR_PROPERTY_ROUNDS ?? 5000)
+  for (let seed = 1; seed <= rounds; seed++) {
+    const next = random(seed)
+    const any = (): unknown => odd[Math.floor(next() * odd.length)]
+    const object = (names: readonly string[]): object =>
+      Object.fromEntries(names.filter(() => next() < 0.5).map((name) => [name, any()]))
+    const usage: Record<string, unknown> = { ...object(keys) }
+    for (const [key, names] of Object.entries(nested)) if (next() < 0.6) usage[key] = next() < 0.15 ? any() : object(names)
+    if (next() < 0.2) usage.iterations = [object(keys), any(), object(keys)]
+    const json = next() < 0.02 ? '{"prompt_tokens":' : JSON.stringify(usage)
+    for (const [provider, api, source] of [
+      ['openai', 'chat', 'usage'],
+      ['xai', 'chat', 'usage'],
+      ['openai', 'embeddings', 'usage'],
+      ['anthropic', 'messages', 'usage'],
+      ['anthropic', 'messages', 'message_delta'],
+      ['gemini', 'generate_content', 'usageMetadata'],
+      ['gemini', 'embed_content', 'usageMetadata'],
+    ] as const) {
+      const faults = broken(readUsage(provider, api, [{ source, json }]))
+      if (faults.length > 0) expect.fail(`seed ${seed}, ${api}, ${faults.join(', ')}: ${json}`)
+    }
+  }
+})
+
+const snake = (usage: Usage): Record<string, number | null> =>
+  Object.fromEntries(
+    tokenFields.map((field) => [field.replace(/5m|1h|[A-Z]/g, (found) => `_${found.toLowerCase()}`), usage[field]]),
+  )
+
+const usageOf = async (recording: Recording): Promise<Usage> => {
+  const reader = readAnswer({ ...recording, contentEncoding: recording.encoding })
+  reader.push(recording.body)
+  await reader.end()
+  return readUsage(recording.provider, recording.api, reader.facts().usageRaw)
+}
+
+// What later readers are for: AWS frames, Titan, Cohere, Ollama's own API, Google's Interactions.
+const later = /^(?:bedrock-(?:converse|invoke|titan)|cohere-|ollama-native|gemini-interactions)/
+const inScope = recordings().filter(({ id }) => !later.test(id))
+
+describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)', () => {
+  test.each(inScope)('$id', async (recording) => {
+    const usage = await usageOf(recording)
+    expect(snake(usage)).toMatchObject(recording.expect)
+    expect(usage.usageSource).toBe(recording.usageSource)
+    const { service_tier: tier, ...extra } = recording.extra
+    expect(usage.extra).toMatchObject(extra)
+    if (tier !== undefined) expect(usage.serviceTier).toBe(tier)
+    if (recording.lines !== null)
+      expect(usage.parts.map((part) => ({ type: part.type, usage: snake({ ...part, parts: [] }) }))).toMatchObject(
+        recording.lines.map(({ type, usage: told }) => ({ type, usage: told })),
+      )
+  })
+})
