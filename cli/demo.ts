@@ -35,7 +35,7 @@ const summary = (tally: Tally): Record<string, unknown> => ({
 
 const sentence = (tally: Tally): string =>
   `\n${tally.calls} calls: ${tally.completed} answered, ${tally.failed} failed, ${tally.left} left by the client.\n` +
-  `Expected cost: $${usdText(tally.expectedPico)}${tally.unforeseen === 0 ? '' : `, and ${tally.unforeseen} broken-off calls that Weir estimates (≈)`}.\n`
+  `Expected cost: $${usdText(tally.expectedPico)}${tally.unforeseen === 0 ? '' : `, and ${tally.unforeseen} calls whose usage nobody told, which Weir estimates (≈)`}.\n`
 
 const number = (values: Readonly<Record<string, unknown>>, flag: string, fallback: number): number => {
   const value = values[flag] === undefined ? fallback : Number(values[flag])

@@ -9,7 +9,7 @@ export interface PlannedCall {
   readonly body: unknown
   /** The client leaves in mid-answer. */
   readonly leaves: boolean
-  /** Pico-USD; `null` where Weir has to estimate: the client left, or the stream broke. */
+  /** Pico-USD; `null` where Weir has to estimate: the client left, the stream broke, or usage is not told. */
   readonly expectedPico: bigint | null
 }
 
@@ -24,8 +24,8 @@ export interface Ending {
   /** Further `x-fake` items: `status=429`, `error-event=last`. */
   readonly fake?: string
   readonly leaves?: boolean
-  /** The call does not end as a whole answer. `free`: an HTTP error. `broken`: cut in mid-answer. */
-  readonly ends?: 'free' | 'broken'
+  /** The tokens are not what was planned. `free`: an HTTP error. `untold`: cut in mid-answer, or usage not told. */
+  readonly ends?: 'free' | 'untold'
 }
 
 const weirHeaders = ({ user, session, properties }: Caller): Record<string, string> => ({
@@ -65,7 +65,7 @@ const planned = ({ path, auth, model, body, caller, quantities, pace, ending = {
     },
     body,
     leaves,
-    expectedPico: leaves || ending.ends === 'broken' ? null : ending.ends === 'free' ? 0n : expectedPico(model, quantities),
+    expectedPico: leaves || ending.ends === 'untold' ? null : ending.ends === 'free' ? 0n : expectedPico(model, quantities),
   }
 }
 

@@ -83,7 +83,7 @@ const mishap = (dice: Dice, streams: boolean): Ending => {
   if (roll <= 5) return { fake: 'status=500', ends: 'free' }
   if (roll <= 6) return { fake: 'status=401', ends: 'free' }
   if (streams && roll <= 9) return { leaves: true }
-  if (streams && roll <= 10) return { fake: 'error-event=last', ends: 'broken' }
+  if (streams && roll <= 10) return { fake: 'error-event=last', ends: 'untold' }
   return {}
 }
 
@@ -92,6 +92,8 @@ const support = ({ dice, id }: Frame): Session => {
   const person = dice.pick(people)
   const model = dice.pick(['gpt-5-mini', 'gpt-5-mini', 'gpt-4.1-mini'])
   const turns = dice.between(1, 4)
+  // Clients that do not ask for usage are common; where nobody tells it, Weir estimates.
+  const tells = dice.chance(0.9)
   return async (ask) => {
     const messages: { role: string; content: string }[] = [
       { role: 'system', content: 'You answer customers of Acme, briefly and kindly.' },
@@ -107,11 +109,11 @@ const support = ({ dice, id }: Frame): Session => {
       await ask(
         openAiChat({
           model,
-          body: { messages: [...messages], stream: true },
+          body: { messages: [...messages], stream: true, ...(tells ? { stream_options: { include_usage: true } } : {}) },
           caller: callerOf(person, 'support-chat', { id, name: 'Support chat', path: `/turn-${turn}` }),
           quantities,
           pace: dice.pace(350, 25),
-          ending: mishap(dice, true),
+          ending: { ...(tells ? {} : { ends: 'untold' }), ...mishap(dice, true) },
         }),
       )
       messages.push({ role: 'assistant', content: 'I looked into it; the correction is on its way.' })

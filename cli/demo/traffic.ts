@@ -13,7 +13,7 @@ export interface Tally {
   readonly left: number
   /** Sum of the calls whose cost can be foreseen, pico-USD. */
   readonly expectedPico: bigint
-  /** Calls that Weir has to estimate: left, or cut in mid-answer. */
+  /** Calls that Weir has to estimate: left, cut in mid-answer, or without usage on the wire. */
   readonly unforeseen: number
 }
 
