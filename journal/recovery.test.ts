@@ -1,4 +1,3 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -11,7 +10,7 @@ import type { JournalWriter } from './port.js'
 import { recoverDeadWriters, type Finished } from './recovery.js'
 import { isWriterName, segmentName, segmentNumber } from './segment-format.js'
 import { openJournalSource } from './source.js'
-import { append, testFolder } from './testing.js'
+import { append, appendingProcess, testFolder } from './testing.js'
 
 const GiB = 1024 ** 3
 
@@ -164,46 +163,11 @@ test('killed at any point, it is repeated: every open call has one end', async (
   }
 })
 
-const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href)
-
-/** A process that appends without end, and notes in a file the id of each call whose start, and whose end, is acknowledged. */
-const appending = (dir: string, notes: string): ChildProcess =>
-  spawn(
-    process.execPath,
-    [
-      '--import',
-      'tsx',
-      '--input-type=module',
-      '-e',
-      `import { openJournal } from ${module('./open.ts')}
-       import { encodeExchange } from ${module('../core/exchange.ts')}
-       import { openSync, writeSync } from 'node:fs'
-       const notes = openSync(${JSON.stringify(notes)}, 'a')
-       const journal = await openJournal({ dir: ${JSON.stringify(dir)}, durability: 'standard', limitBytes: 1e9, now: Date.now, segmentBytes: 100_000 })
-       const event = (kind, id) => encodeExchange({ v: 1, id, kind, tenant: 'acme', outcome: 'complete', reqBody: { pieces: [Buffer.alloc(700)], length: 700, encoding: null, truncated: false }, resBody: null })
-       let n = 0
-       const call = () => {
-         const id = 'call-' + n++
-         journal.append('start', id, 'acme', event('start', id), 'standard', (failure) => {
-           if (failure !== null) throw failure
-           writeSync(notes, 'start ' + id + '\\n')
-           journal.append('end', id, 'acme', event('end', id), 'standard', (failed) => {
-             if (failed !== null) throw failed
-             writeSync(notes, 'end ' + id + '\\n')
-             call()
-           })
-         })
-       }
-       for (let i = 0; i < 32; i++) call()`,
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  )
-
 test('kill -9 while appending: what was acknowledged is there, what was open is lost by name, nothing comes twice', async () => {
   const dir = testFolder()
   for (let round = 1; round <= 3; round++) {
     const notes = join(testFolder(), 'notes')
-    const child = appending(dir, notes)
+    const child = appendingProcess(dir, notes)
     const gone = once(child, 'close')
     await vi.waitFor(() => expect(statSync(notes).size).toBeGreaterThan(20_000 * round), { timeout: 10_000, interval: 5 })
     child.kill('SIGKILL')

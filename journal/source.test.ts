@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   existsSync,
   mkdirSync,
@@ -18,7 +19,7 @@ import { openJournal } from './open.js'
 import type { JournalWriter, SourceRecord } from './port.js'
 import { offsetOf, segmentName, segmentNumber, segmentOf } from './segment-format.js'
 import { openJournalSource, type JournalSource } from './source.js'
-import { append, diskError, diskWith, testFolder } from './testing.js'
+import { append, appendingProcess, diskError, diskWith, testFolder } from './testing.js'
 
 const GiB = 1024 ** 3
 const all = { max: 1000, bytes: 64 * 1024 * 1024 }
@@ -104,6 +105,43 @@ test('a running writer is followed, across its segments, and new writers appear'
   const other = await writing(dir)
   expect([...(await source.partitions())].sort()).toEqual([journal.writer, other.writer].sort())
 })
+
+test('a writer in another process is read while it writes and its segments go: nothing is missed, nothing comes twice', async () => {
+  const dir = testFolder()
+  const { source } = await reading(dir)
+  const notes = join(testFolder(), 'notes')
+  const child = appendingProcess(dir, notes)
+  const gone = once(child, 'close')
+  const ids: string[] = []
+  let from = 0
+  let writer = ''
+  const take = async (): Promise<number> => {
+    const records = await source.read(writer, from, 300, all.bytes)
+    ids.push(...idsOf(records))
+    if (records.length > 0) from = records.at(-1)?.next as number
+    if (records.length > 0) await source.commit(writer, 'ingest', from)
+    await source.upkeep()
+    return records.length
+  }
+  await vi.waitFor(async () => expect((writer = (await source.partitions())[0] ?? '')).not.toBe(''), {
+    timeout: 10_000,
+    interval: 5,
+  })
+  while (segmentOf(from) < 30) await take()
+  child.kill('SIGKILL')
+  await gone
+  // Gives the calls that were open their end.
+  await source.upkeep()
+  while ((await take()) > 0);
+  const said = readFileSync(notes, 'utf8').split('\n').slice(0, -1)
+  const seen = new Set(ids)
+  expect(seen.size).toBe(ids.length)
+  const started = said.filter((line) => line.startsWith('start ')).map((line) => line.slice(6))
+  expect(started.filter((id) => !seen.has(id))).toEqual([])
+  // A start may be written and not yet noted: at most those of the 32 calls at once.
+  expect(ids.length - started.length).toBeLessThanOrEqual(32)
+  expect(await source.partitions()).toEqual([])
+}, 60_000)
 
 test('waiting ends when something is appended, and for each consumer', async () => {
   const dir = testFolder()

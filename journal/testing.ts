@@ -1,3 +1,4 @@
+import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -85,3 +86,38 @@ export const append = (
 export const diskWith = (replaced: Partial<Disk>): Disk => ({ ...nodeDisk, ...replaced })
 
 export const diskError = (code: 'ENOSPC' | 'EIO'): Error => Object.assign(new Error(`${code}: injected`), { code })
+
+const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href)
+
+/** A process that appends without end, and notes in a file the id of each call whose start, and whose end, is acknowledged. */
+export const appendingProcess = (dir: string, notes: string): ChildProcess =>
+  spawn(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '-e',
+      `import { openJournal } from ${module('./open.ts')}
+       import { encodeExchange } from ${module('../core/exchange.ts')}
+       import { openSync, writeSync } from 'node:fs'
+       const notes = openSync(${JSON.stringify(notes)}, 'a')
+       const journal = await openJournal({ dir: ${JSON.stringify(dir)}, durability: 'standard', limitBytes: 1e9, now: Date.now, segmentBytes: 100_000 })
+       const event = (kind, id) => encodeExchange({ v: 1, id, kind, tenant: 'acme', outcome: 'complete', reqBody: { pieces: [Buffer.alloc(700)], length: 700, encoding: null, truncated: false }, resBody: null })
+       let n = 0
+       const call = () => {
+         const id = 'call-' + n++
+         journal.append('start', id, 'acme', event('start', id), 'standard', (failure) => {
+           if (failure !== null) throw failure
+           writeSync(notes, 'start ' + id + '\\n')
+           journal.append('end', id, 'acme', event('end', id), 'standard', (failed) => {
+             if (failed !== null) throw failed
+             writeSync(notes, 'end ' + id + '\\n')
+             call()
+           })
+         })
+       }
+       for (let i = 0; i < 32; i++) call()`,
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  )
