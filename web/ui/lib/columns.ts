@@ -31,7 +31,7 @@ const figure = (key: string, label: string, width: number, meaning: string, sort
 
 /** Every column there is, in the order of the table. Properties come after them, as `prop.<key>`. */
 export const columns: readonly Column[] = [
-  column('time', 'Time', 152, 'when the call came in, in your time zone', { sort: 'at' }),
+  column('time', 'Time', 156, 'when the call came in, in your time zone', { sort: 'at' }),
   column('status', 'Ending', 104, 'HTTP status, or how the call ended without one'),
   column('model', 'Model', 190, 'override, else response model, else request model'),
   figure('cost', 'Cost', 104, 'USD: exact, ≈ estimated, ≥ at least, — not known', 'cost'),
@@ -39,8 +39,8 @@ export const columns: readonly Column[] = [
   figure('output', 'Output', 76, 'all output tokens, reasoning too', 'tokens'),
   figure('latency', 'Latency', 88, 'until the last byte', 'latency'),
   figure('first_chunk', 'First chunk', 96, 'until the first content of a stream', 'first_chunk'),
-  column('user', 'User', 130, 'end user'),
-  column('session', 'Session', 130, 'session'),
+  column('user', 'User', 160, 'end user'),
+  column('session', 'Session', 150, 'session'),
   column('preview', 'Input begins with', 300, 'the beginning of the input'),
   column('provider', 'Provider', 96, 'who served'),
   column('request_model', 'Asked for', 170, 'model that was asked for'),

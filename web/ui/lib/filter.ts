@@ -69,6 +69,7 @@ export const chipOf = (part: Filter): Chip => {
   const field = part.field === 'prop' ? `prop.${part.key ?? ''}` : part.field
   const equal = part.op === '='
   if (part.values === null) return { field, op: equal ? 'is not known' : 'is known', value: '' }
-  if (part.values.length === 1 && part.values[0] === '' && (equal || part.op === '!=')) return { field, op: equal ? 'is not set' : 'is set', value: '' }
+  if (part.values.length === 1 && part.values[0] === '' && (equal || part.op === '!='))
+    return { field, op: equal ? 'is not set' : 'is set', value: '' }
   return { field, op: part.op, value: part.values.map((one) => (one === '' ? '(not set)' : one)).join(', ') }
 }

@@ -1,5 +1,20 @@
 import { expect, test } from 'vitest'
-import { ago, bytes, change, count, countShort, duration, durationUs, percent, plural, utc } from './format.js'
+import {
+  ago,
+  bytes,
+  change,
+  clock,
+  count,
+  countShort,
+  duration,
+  durationUs,
+  percent,
+  plural,
+  sameDay,
+  time,
+  timeShort,
+  utc,
+} from './format.js'
 
 test.each([
   [0, '0 ms'],
@@ -59,4 +74,15 @@ test('times', () => {
   expect(ago(now - 61_000, now)).toBe('1 min ago')
   expect(ago(now - 7_200_000, now)).toBe('2 h ago')
   expect(ago(now - 4 * 86_400_000, now)).toBe('4 d ago')
+})
+
+test('times in the zone of the viewer', () => {
+  const at = new Date(2026, 10, 25, 9, 5, 7, 30)
+  expect(clock(at)).toBe('09:05:07')
+  expect(clock(at, 'millisecond')).toBe('09:05:07.030')
+  expect(timeShort(at)).toBe('25 Nov 09:05')
+  expect(time(at, at.getTime())).toBe('25 Nov 09:05:07.030')
+  expect(time(at, new Date(2027, 0, 1).getTime())).toBe('25 Nov 2026 09:05:07.030')
+  expect(sameDay(at, new Date(2026, 10, 25, 23, 59))).toBe(true)
+  expect(sameDay(at, new Date(2026, 10, 26))).toBe(false)
 })

@@ -73,10 +73,20 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export const time = (at: string | number | Date, now: number = Date.now()): string => {
   const date = new Date(at)
   const year = date.getFullYear() === new Date(now).getFullYear() ? '' : ` ${date.getFullYear()}`
-  const ms = String(date.getMilliseconds()).padStart(3, '0')
-  return `${day(date)}${year} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`
+  return `${day(date)}${year} ${clock(date, 'millisecond')}`
 }
 const day = (date: Date): string => `${date.getDate()} ${months[date.getMonth()] ?? ''}`
+
+/** Time of day alone, where the day is plain: `19:46:12`, with milliseconds `19:46:12.345`. */
+export const clock = (at: string | number | Date, to: 'second' | 'millisecond' = 'second'): string => {
+  const date = new Date(at)
+  const ms = to === 'second' ? '' : `.${String(date.getMilliseconds()).padStart(3, '0')}`
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}${ms}`
+}
+
+/** Whether two instants lie on the same day of the viewer. */
+export const sameDay = (a: string | number | Date, b: string | number | Date): boolean =>
+  new Date(a).toDateString() === new Date(b).toDateString()
 
 /** To the minute, for ranges and charts. */
 export const timeShort = (at: string | number | Date): string => {

@@ -19,10 +19,7 @@ const credential = ({ provider, api }: Called): readonly string[] => {
  */
 export const curlOf = (proxy: string, call: Called, body: string | null): string => {
   const [method = 'POST', path = '/'] = call.endpoint.split(' ')
-  const lines = [
-    `curl ${inShell(proxy + path)}`,
-    ...(method === 'POST' && body !== null ? [] : [`-X ${method}`]),
-  ]
+  const lines = [`curl ${inShell(proxy + path)}`, ...(method === 'POST' && body !== null ? [] : [`-X ${method}`])]
   lines.push(...credential(call).map((header) => `-H "${header}"`))
   if (body !== null) lines.push('-H "Content-Type: application/json"', `-d ${inShell(body)}`)
   return lines.join(' \\\n  ')
