@@ -141,7 +141,9 @@ const locate = (method: string, url: string, { providers, config }: Rules): Loca
   }
   const after = rest.indexOf('/', 1)
   const segment = after < 0 ? rest.slice(1) : rest.slice(1, after)
-  if (!segmentForm.test(segment) || after < 0)
+  // A forgotten segment would send the caller's key to whoever owns the name "openai": such a path is not guessed at.
+  const forgotten = provider.prefixes.some((prefix) => rest.startsWith(prefix.path))
+  if (!segmentForm.test(segment) || after < 0 || forgotten)
     throw unknown(`${provider.name} needs its ${provider.segment} as the next segment: /${first}/<${provider.segment}>/...`)
   return at(provider, rest.slice(after), segment)
 }
