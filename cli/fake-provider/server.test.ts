@@ -250,6 +250,9 @@ describe('Anthropic', () => {
     })
     const second = await (await post('/v1/messages', { ...body, system })).json()
     expect(second.usage).toMatchObject({ input_tokens: 3, cache_creation_input_tokens: 0, cache_read_input_tokens: 110 })
+    // One figure told is all of them: the blocks are not counted beside it.
+    const told = await (await post('/v1/messages', { ...body, system }, { 'x-fake': 'input=500;written=100' })).json()
+    expect(told.usage).toMatchObject({ input_tokens: 400, cache_creation_input_tokens: 100, cache_read_input_tokens: 0 })
   })
 
   test('stream: ping, thinking with its signature, text, a tool, usage twice, message_stop', async () => {

@@ -36,13 +36,14 @@ export interface Tokens {
 }
 
 /**
- * @param counted What the rule gives; `x-fake` wins, field by field.
+ * @param counted What the rule gives; `x-fake` wins, field by field, but one of the cache's figures in it is all of them.
  */
 export const tokensFor = (fake: Fake, counted: Partial<Tokens> & { readonly input: number; readonly text: number }): Tokens => {
   const reasoning = amount(fake, 'reasoning') ?? counted.reasoning ?? 0
-  const cached = amount(fake, 'cached') ?? counted.cached ?? 0
-  const written1h = amount(fake, 'written-1h') ?? counted.written1h ?? 0
-  const written5m = amount(fake, 'written') ?? counted.written5m ?? 0
+  const asked = ['cached', 'written', 'written-1h'].some((key) => fake.has(key))
+  const cached = amount(fake, 'cached') ?? (asked ? 0 : (counted.cached ?? 0))
+  const written1h = amount(fake, 'written-1h') ?? (asked ? 0 : (counted.written1h ?? 0))
+  const written5m = amount(fake, 'written') ?? (asked ? 0 : (counted.written5m ?? 0))
   return {
     input: Math.max(amount(fake, 'input') ?? counted.input, cached + written5m + written1h),
     output: Math.max(amount(fake, 'output') ?? tokensOf(counted.text) + reasoning, reasoning),
