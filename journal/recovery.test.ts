@@ -141,6 +141,29 @@ test('the newest segment is enough, and a torn checkpoint at its beginning sends
   ])
 })
 
+test('a checkpoint of several records gives all its starts back, and one cut between them sends back to the segment before', async () => {
+  const { journal, dir } = await writing(9_500_000)
+  const ids = ['a', 'b', 'c', 'd']
+  for (const id of ids) await append(journal, 'start', id, { body: 'x'.repeat(3_000_000) })
+  await append(journal, 'end', 'a')
+  expect(segments(join(dir, journal.writer))).toEqual([1, 2])
+  const whole = deathOf(journal, dir)
+  await recovered(whole)
+  expect((await ends(whole, journal.writer)).map(({ id, outcome }) => `${id} ${outcome}`)).toEqual([
+    'a complete',
+    'b proxy_lost',
+    'c proxy_lost',
+    'd proxy_lost',
+  ])
+  const cut = deathOf(journal, dir)
+  // Behind the first record of two.
+  truncateSync(join(cut, journal.writer, segmentName(2)), 7_000_000)
+  await recovered(cut)
+  expect((await ends(cut, journal.writer)).map(({ id, outcome }) => `${id} ${outcome}`)).toEqual(
+    ids.map((id) => `${id} proxy_lost`),
+  )
+})
+
 test('killed at any point, it is repeated: every open call has one end', async () => {
   const { journal, dir } = await writing()
   const ids = ['a', 'b', 'c', 'd']
