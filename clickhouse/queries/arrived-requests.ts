@@ -2,7 +2,8 @@ import type { Filter } from '../../core/filter.js'
 import type { TenantId } from '../../core/tenant.js'
 import type { Db, Params } from '../db.js'
 import { filterSql } from './filter-sql.js'
-import { type RequestSummary, summaryColumns, summaryOf, type SummaryRow } from './request-summary.js'
+import type { RequestSummary } from './request-summary.js'
+import { requestsAt, type StoredPlace } from './requests-at.js'
 
 /** A stretch of one log: behind `after`, up to and with `upTo`. `after` is `null` for a log that was never seen. */
 export interface Stretch {
@@ -32,12 +33,12 @@ export const arrivedRequests = async (
     const behind = after === null ? '' : `source_offset > {a${String(i)}:UInt64} AND `
     return `(source = {s${String(i)}:String} AND ${behind}source_offset <= {b${String(i)}:UInt64})`
   })
-  const rows = await db.rows<SummaryRow & { readonly total: string }>(
+  const places = await db.rows<StoredPlace & { readonly total: string }>(
     'arrived-requests',
-    `SELECT ${summaryColumns}, count() OVER () AS total FROM requests
+    `SELECT toString(request_id) AS id, toUnixTimestamp64Milli(ts) AS atMs, uniqExact(request_id) OVER () AS total FROM requests
     WHERE tenant_id = {tenant:String} AND ts >= {since:DateTime64(3, 'UTC')} AND (${inStretch.join(' OR ')}) AND ${condition.sql}
-    ORDER BY ts DESC, request_id DESC LIMIT 1 BY request_id LIMIT {limit:UInt32}`,
+    ORDER BY ts DESC, request_id DESC LIMIT {limit:UInt32}`,
     params,
   )
-  return { rows: rows.map(({ total: _, ...row }) => summaryOf(row)).reverse(), total: Number(rows[0]?.total ?? 0) }
+  return { rows: (await requestsAt(db, tenant, places)).reverse(), total: Number(places[0]?.total ?? 0) }
 }

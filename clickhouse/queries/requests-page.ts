@@ -1,6 +1,7 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db, Params } from '../db.js'
-import { type RequestSummary, summaryColumns, summaryOf, type SummaryRow } from './request-summary.js'
+import type { RequestSummary } from './request-summary.js'
+import { requestsAt, type StoredPlace } from './requests-at.js'
 import { type Scope, within } from './scope.js'
 
 export type SortKey = 'at' | 'cost' | 'latency' | 'first_chunk' | 'tokens'
@@ -61,23 +62,39 @@ const orderSql = ({ sort, direction }: PageQuestion): string => {
   return [first, 'ts', 'request_id'].map((column) => `${column} ${way}`).join(', ')
 }
 
-/** Which calls were made? A page of them, each once, without gaps from page to page. */
-export const requestsPage = async (db: Db, tenant: TenantId, question: PageQuestion): Promise<RequestsPage> => {
+interface FoundRow extends StoredPlace {
+  readonly value: string
+}
+
+/** Where the rows of the page are, in their order; one more than the page holds tells that it is not the last. */
+const findPlaces = (db: Db, tenant: TenantId, question: PageQuestion, limit: number): Promise<FoundRow[]> => {
   const where = within(tenant, question.scope)
   const after = afterSql(question)
-  const limit = Math.min(question.limit, 500)
-  const sortValue = question.sort === 'at' ? "''" : `toString(${keySql[question.sort].of})`
-  const rows = await db.rows<SummaryRow & { readonly sortValue: string }>(
-    'requests-page',
-    `SELECT ${summaryColumns}, ${sortValue} AS sortValue
+  const value = question.sort === 'at' ? "''" : `toString(${keySql[question.sort].of})`
+  return db.rows<FoundRow>(
+    'requests-page-places',
+    `SELECT toString(request_id) AS id, toUnixTimestamp64Milli(ts) AS atMs, ${value} AS value
     FROM requests WHERE ${where.sql} AND ${after.sql}
-    ORDER BY ${orderSql(question)} LIMIT 1 BY request_id LIMIT {limit:UInt32}`,
+    ORDER BY ${orderSql(question)} LIMIT {limit:UInt32}`,
     { ...where.params, ...after.params, limit: limit + 1 },
   )
-  const page = rows.slice(0, limit)
-  const last = page.at(-1)
+}
+
+/**
+ * Which calls were made? A page of them, each once, without gaps from page to page.
+ *
+ * Places are found first and rows read after: read at once, the wide columns of 2 million rows went past the engine's 256 MiB.
+ * A call stored twice and not yet folded has two equal places next to each other: the page is one row shorter then, and the next
+ * one goes on behind both. (`LIMIT 1 BY` here would keep the engine from stopping early: 580 ms against 80.)
+ */
+export const requestsPage = async (db: Db, tenant: TenantId, question: PageQuestion): Promise<RequestsPage> => {
+  const limit = Math.min(question.limit, 500)
+  const found = await findPlaces(db, tenant, question, limit)
+  const places = found.slice(0, limit)
+  const last = places.at(-1)
+  if (last === undefined) return { rows: [], next: null }
   return {
-    rows: page.map(({ sortValue: _, ...row }) => summaryOf(row)),
-    next: rows.length > limit && last !== undefined ? { value: last.sortValue, atMs: Number(last.atMs), id: last.id } : null,
+    rows: await requestsAt(db, tenant, places),
+    next: found.length > limit ? { value: last.value, atMs: Number(last.atMs), id: last.id } : null,
   }
 }

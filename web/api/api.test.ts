@@ -425,6 +425,19 @@ describe('requests', () => {
     expect([total.requests, total.costUsd]).toEqual([expected.length, cost(expected)])
   })
 
+  test('a call stored twice is shown once, and the page after it goes on behind both', async () => {
+    const twice = madeCalls({ count: 6, endMs: end - 200 * day, spanMs: 600, seed: 3, source: 'w5' }).map((call, i) => ({
+      ...call,
+      id: idAt(call.atMs, 50_000 + i),
+    }))
+    for (const token of ['once', 'twice']) await house.db.insert('requests', linesOf(twice.map((call) => rowOf(call))), token)
+    const range = { from: at(end - 201 * day), to: at(end - 199 * day) }
+    for (const limit of [1, 2, 3, 5, 100]) {
+      const rows = await pages({ ...range, limit })
+      expect(rows.map(({ id }) => id).sort()).toEqual(twice.map(({ id }) => id).sort())
+    }
+  })
+
   test('a cursor of another list, or made up, is refused', async () => {
     for (const cursor of [
       'x',

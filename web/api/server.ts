@@ -134,11 +134,11 @@ const apiOf = (house: House, live: Live, { sessions, access }: Guards): express.
 }
 
 /** Liveness, readiness and metrics, for supervisors and Prometheus. */
-const opsOf = ({ db, metrics }: House, { access }: Guards): express.Router => {
+const opsOf = (house: House, { access }: Guards): express.Router => {
   const ops = express.Router()
   ops.get('/healthz', (_req, res) => void res.type('text/plain').send('ok\n'))
   ops.get('/readyz', async (_req, res) => {
-    const ready = await engineVersion(db).then(
+    const ready = await engineVersion(house.db).then(
       () => true,
       () => false,
     )
@@ -148,7 +148,7 @@ const opsOf = ({ db, metrics }: House, { access }: Guards): express.Router => {
       .send(ready ? 'ok\n' : 'analytics_unreachable\n')
   })
   ops.get('/metrics', accessGuard(access), async (_req, res) => {
-    const merged = Registry.merge([new Registry(), ...metrics])
+    const merged = Registry.merge([new Registry(), ...house.metrics])
     res.type(merged.contentType).send(await merged.metrics())
   })
   return ops
@@ -188,7 +188,10 @@ export const createWebServer = (options: WebOptions): Server => {
     control,
     version: options.version ?? '',
     env: options.env ?? {},
-    metrics: options.metrics ?? [],
+    // Asked each time: after a reload of the configuration the registries are others.
+    get metrics() {
+      return options.metrics ?? []
+    },
     demoCall: options.demoCall ?? null,
     proxyUrl: options.proxyUrl ?? `http://${config.host}:${String(config.proxyPort)}`,
     sqlUrl: options.sqlUrl ?? null,
