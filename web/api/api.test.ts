@@ -16,6 +16,8 @@ import {
   requestPageSchema,
   requestSorts,
   type Series,
+  type SqlAnswer,
+  sqlAnswerSchema,
   seriesSchema,
   type Top,
   topSchema,
@@ -599,6 +601,45 @@ describe('one request', () => {
       expect(JSON.parse(answer.text)).toMatchObject({ code: 'unknown_request', status: 404 })
     }
     expect(await house.ask('/api/requests/17')).toMatchObject({ status: 400 })
+  })
+})
+
+describe('SQL', () => {
+  const run = async (body: unknown) => {
+    const answer = await house.ask('/api/sql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    return { status: answer.status, body: JSON.parse(answer.text) as SqlAnswer & { code: string; detail: string } }
+  }
+
+  test('answers a question with bound values, exact to the last digit', async () => {
+    const { status, body } = await run({
+      sql: 'SELECT user_id, sum(cost_total) AS usd, count() AS calls FROM requests WHERE tenant_id = {t:String} AND user_id = {u:String} AND source = {s:String} GROUP BY user_id;',
+      params: { t: 'default', u: "o'hara", s: 'w1' },
+    })
+    const mine = recent.filter(({ userId }) => userId === "o'hara")
+    expect(status).toBe(200)
+    expect(sqlAnswerSchema.parse(body)).toEqual(body)
+    expect(body.columns.map(({ name }) => name)).toEqual(['user_id', 'usd', 'calls'])
+    expect(body.rows).toEqual([["o'hara", cost(mine), String(mine.length)]])
+  })
+
+  test.each([
+    ['DROP TABLE requests'],
+    ['SELECT 1; DROP TABLE requests'],
+    ["SELECT * FROM file('/etc/passwd')"],
+    ['SELECT 1 SETTINGS readonly = 0'],
+    ["SELECT 1 INTO OUTFILE '/tmp/weir-out'"],
+    ['SELECT nonsense FROM requests'],
+    ['SELECT 1 FORMAT CSV'],
+    ['INSERT INTO requests (tenant_id) SELECT 1'],
+  ])('%s is refused with a reason', async (sql) => {
+    const { status, body } = await run({ sql })
+    expect([status, body.code]).toEqual([400, 'bad_sql'])
+    expect(body.detail.length).toBeGreaterThan(10)
+    expect((await run({ sql: 'SELECT count() FROM requests' })).status).toBe(200)
   })
 })
 

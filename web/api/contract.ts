@@ -401,6 +401,22 @@ export const fieldsSchema = z.object({
 })
 export type Fields = z.infer<typeof fieldsSchema>
 
+export const sqlQuestionSchema = z.strictObject({
+  sql: z.string().min(1).max(32_768),
+  params: z
+    .record(z.string().regex(/^[A-Za-z_]\w{0,63}$/), z.string())
+    .default({})
+    .describe('values of {name:Type} in the text'),
+})
+export const sqlAnswerSchema = z.object({
+  columns: z.array(z.object({ name: z.string(), type: z.string() })),
+  rows: z.array(z.array(z.unknown())).describe('at most 10,000; 64-bit integers and decimals are text'),
+  elapsedMs: z.number(),
+  rowsRead: count,
+  bytesRead: count,
+})
+export type SqlAnswer = z.infer<typeof sqlAnswerSchema>
+
 export const loginSchema = z.strictObject({ secret: z.string().min(1).max(4096) })
 export const sessionSchema = z.object({ required: z.boolean(), signedIn: z.boolean() })
 /** Whether this server wants a login, and whether this browser has one: GET /api/session. */

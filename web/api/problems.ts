@@ -9,6 +9,11 @@ export const problems = {
     advice: 'Write field operator value, as: provider = openai and status >= 400.',
   },
   bad_body: { status: 400, title: 'The body does not fit', advice: 'Send JSON as described in /api/openapi.json.' },
+  bad_sql: {
+    status: 400,
+    title: 'The SQL cannot be run',
+    advice: 'Write one reading statement; bind values as {name:String} in params.',
+  },
   not_signed_in: {
     status: 401,
     title: 'A login is needed',

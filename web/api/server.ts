@@ -17,6 +17,7 @@ import type { Route } from './route.js'
 import { hubRoutes } from './routes/hub.js'
 import { overviewRoutes } from './routes/overview.js'
 import { requestRoutes } from './routes/requests.js'
+import { sqlRoutes } from './routes/sql.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { staticUi } from './static-ui.js'
 
@@ -28,7 +29,7 @@ export type WebOptions = Pick<House, 'config' | 'db' | 'health' | 'destinations'
   }
 
 /** Every JSON endpoint. /api/live, /api/session and /api/openapi.json stand beside it in `apiOf`. */
-export const routes: readonly Route[] = [...overviewRoutes, ...requestRoutes, ...hubRoutes]
+export const routes: readonly Route[] = [...overviewRoutes, ...requestRoutes, ...hubRoutes, ...sqlRoutes]
 
 const bodyLimit = 64 * 1024
 
