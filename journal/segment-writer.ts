@@ -1,23 +1,21 @@
-import { ChurnMap } from '../core/churn-map.js'
 import { join } from 'node:path'
+import { ChurnMap } from '../core/churn-map.js'
 import { encodeCheckpoint, type Checkpoint } from './checkpoint.js'
+import { copyRecords } from './copy-records.js'
 import type { Disk } from './disk.js'
 import { dropTally } from './drop-tally.js'
+import { fullBecause, JournalFullError, type Full } from './journal-full.js'
 import type { Durability, JournalState, JournalWriter } from './port.js'
 import {
-  doubtFlag,
   encodeSegmentHead,
   maxPayloadBytes,
   payloadBytes,
   recordHeadBytes,
-  segmentHeadBytes,
   segmentName,
-  visitRecords,
   writeRecordHead,
 } from './segment-format.js'
 import { segmentFile, type SegmentFile, type Unsynced } from './segment-file.js'
 
-type Full = NonNullable<JournalState['full']>
 type Done = (failure: Error | null) => void
 type Payload = readonly Uint8Array[]
 
@@ -30,16 +28,6 @@ interface Append {
   readonly length: number
   readonly durability: Durability
   readonly done: Done
-}
-
-/** The journal took nothing: `reason` says why. */
-export class JournalFullError extends Error {
-  readonly reason: Full['reason']
-  constructor({ reason, message }: Full) {
-    super(message)
-    this.name = 'JournalFullError'
-    this.reason = reason
-  }
 }
 
 export interface WriterOptions {
@@ -65,22 +53,10 @@ export interface WriterOptions {
 const openCallRoom = 64 * 1024 * 1024
 const syncEveryMs = 50
 const rotateAgainMs = 1000
-const tickMs = { healthy: 1000, full: 250 }
-/** Bytes that are read at once when a segment is copied after a failed sync. */
-const rescueBlock = maxPayloadBytes + recordHeadBytes
+/** How often the folder is measured; when full, whether there is room again; when syncs fail, whether they do now. */
+const tickMs = { healthy: 1000, full: 250, broken: 2000 }
 
 const rank: Record<Durability, number> = { off: 0, standard: 1, strict: 2 }
-
-const reasonOf = (cause: Error): Full['reason'] => {
-  const { code } = cause as NodeJS.ErrnoException
-  return code === 'ENOSPC' || code === 'EDQUOT' ? 'ENOSPC' : 'EIO'
-}
-
-const fullBecause = (cause: Error): Full => {
-  const reason = reasonOf(cause)
-  const what = reason === 'ENOSPC' ? 'The disk of the journal is full' : 'The disk of the journal fails'
-  return { reason, message: `${what}: ${cause.message}` }
-}
 
 /**
  * The writer behind `openJournal`: one file at a time, one `writev` per turn of the event loop (storage.md §1).
@@ -177,18 +153,23 @@ export const segmentWriter = async (options: WriterOptions): Promise<JournalWrit
       return [head, ...payload]
     })
 
+  /** All of it or nothing. @throws The disk's error. */
+  const appendWhole = (into: SegmentFile, pieces: Uint8Array[], bytes: number): void => {
+    const before = into.bytes
+    const { cause } = into.append(pieces, bytes)
+    if (cause !== null) {
+      cutBack(into, before)
+      throw cause
+    }
+    sinceMeasured += bytes
+  }
+
   /** A checkpoint outside the beginning of a segment. @throws The disk's error. */
   const writeCheckpoint = (kind: 'drops' | 'closed'): void => {
     const into = kind === 'closed' && segment !== null ? segment : current()
     const { drops: untold, ended } = drops.untold()
     const pieces = checkpointPieces(kind, kind === 'closed' ? open : [], untold, ended)
-    const before = into.bytes
-    const { cause } = into.append(pieces, payloadBytes(pieces))
-    if (cause !== null) {
-      cutBack(into, before)
-      throw cause
-    }
-    sinceMeasured += into.bytes - before
+    appendWhole(into, pieces, payloadBytes(pieces))
     drops.told()
     if (configured > rank.off) syncSoon()
   }
@@ -213,7 +194,7 @@ export const segmentWriter = async (options: WriterOptions): Promise<JournalWrit
       if (!first) throw left.cause
       onProbation = true
       const into = current()
-      const copied = copyRecords(old, left, into)
+      const copied = copyRecords(old, left, (pieces, bytes) => appendWhole(into, pieces, bytes))
       if (copied < left.to) throw left.cause
       into.sync((cause) => {
         if (cause === null) onProbation = false
@@ -225,35 +206,6 @@ export const segmentWriter = async (options: WriterOptions): Promise<JournalWrit
       soon()
     }
     retire(old, 'as it is')
-  }
-
-  /** @returns The position in `old` up to which every record was copied. */
-  const copyRecords = (old: SegmentFile, { from, to }: Unsynced, into: SegmentFile): number => {
-    let at = Math.max(from, segmentHeadBytes)
-    while (at < to) {
-      const block = Buffer.allocUnsafe(Math.min(rescueBlock, to - at))
-      const n = old.read(block, at)
-      const pieces: Uint8Array[] = []
-      const stop = visitRecords(block.subarray(0, n), 0, ({ type, payload }) => {
-        if (type === 1 || type === 2) {
-          const head = Buffer.allocUnsafe(recordHeadBytes)
-          const kind = type === 1 ? 'start' : 'end'
-          writeRecordHead(head, 0, { type: kind, flags: doubtFlag, payload: [payload], length: payload.length })
-          pieces.push(head, payload)
-        }
-        return true
-      })
-      const before = into.bytes
-      const { cause } = into.append(pieces, payloadBytes(pieces))
-      if (cause !== null) {
-        cutBack(into, before)
-        throw cause
-      }
-      sinceMeasured += into.bytes - before
-      if (stop.at === 0) return at
-      at += stop.at
-    }
-    return at
   }
 
   // --- what is dropped
@@ -429,16 +381,17 @@ export const segmentWriter = async (options: WriterOptions): Promise<JournalWrit
     ticked = remeasure().then(() => {
       if (closed) return
       recoverFromFull()
-      schedule(full === null ? tickMs.healthy : tickMs.full)
+      schedule(untilNextTick())
     })
   }
+  const untilNextTick = (): number => (full === null ? tickMs.healthy : onProbation ? tickMs.broken : tickMs.full)
   const schedule = (ms: number): void => {
     if (closed) return
     if (ticking !== null) clearTimeout(ticking)
     ticking = setTimeout(tick, ms).unref()
   }
   const soon = (): void => {
-    if (ticking !== null) schedule(tickMs.full)
+    if (ticking !== null) schedule(untilNextTick())
   }
 
   await remeasure()
