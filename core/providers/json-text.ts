@@ -1,17 +1,24 @@
-/**
- * Text of JSON as latin1: one character a byte. It is made in a tenth of the time of UTF-8 and searched at the speed of a string; only
- * what is parsed is decoded.
- */
+// Text of JSON is held as latin1, one character a byte: it is made in a tenth of the time of UTF-8 and searched at the speed of a
+// string; only what is parsed is decoded.
+
+type Sliced = Buffer & { latin1Slice(from: number, to: number): string; utf8Slice(from: number, to: number): string }
+
+// Node's own paths behind `toString`, which its types leave out: half the cost on a chunk of a stream.
+
+/** One character a byte. */
+export const latin1 = (bytes: Buffer, from = 0, to = bytes.length): string => (bytes as Sliced).latin1Slice(from, to)
+/** The text of UTF-8 bytes. */
+export const utf8 = (bytes: Buffer): string => (bytes as Sliced).utf8Slice(0, bytes.length)
+
 const beyondAscii = /[\u0080-\u00FF]/
 
 /** Decodes latin1 text that holds UTF-8. */
-export const decoded = (latin1: string): string =>
-  beyondAscii.test(latin1) ? Buffer.from(latin1, 'latin1').toString('utf8') : latin1
+export const decoded = (text: string): string => (beyondAscii.test(text) ? utf8(Buffer.from(text, 'latin1')) : text)
 
 /** @returns The value, or `undefined` when the text is not JSON. */
-export const parsed = (latin1: string): unknown => {
+export const parsed = (text: string): unknown => {
   try {
-    return JSON.parse(decoded(latin1)) as unknown
+    return JSON.parse(decoded(text)) as unknown
   } catch {
     return undefined
   }
@@ -39,13 +46,13 @@ export const textAt = (value: unknown, key: string): string | null => {
  * Length in UTF-16 units of the JSON string whose opening quote is just before `at`, without parsing it: what `JSON.parse(...).length`
  * would give.
  */
-export const stringLength = (latin1: string, at: number): number => {
+export const stringLength = (text: string, at: number): number => {
   let units = 0
-  for (let i = at; i < latin1.length; i++) {
-    const code = latin1.charCodeAt(i)
+  for (let i = at; i < text.length; i++) {
+    const code = text.charCodeAt(i)
     if (code === 34) break
     if (code === 92) {
-      if (latin1.charCodeAt(i + 1) === 117) i += 5
+      if (text.charCodeAt(i + 1) === 117) i += 5
       else i++
       units++
     } else if (code < 0x80) units++

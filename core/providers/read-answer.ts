@@ -6,6 +6,7 @@ import { jsonArraySplitter } from './framing/json-array.js'
 import { ndjsonSplitter } from './framing/ndjson.js'
 import { sseSplitter, type Splitter } from './framing/sse.js'
 import { wholeJson } from './framing/whole-json.js'
+import { latin1 } from './json-text.js'
 import { geminiReader } from './gemini/stream.js'
 import { chatReader } from './openai-chat/stream.js'
 import { responsesReader } from './openai-responses/stream.js'
@@ -52,8 +53,7 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   if (type === 'text/event-stream') return sseSplitter(onEvent, note)
   if (type === 'application/x-ndjson' || type === 'application/jsonl' || type === 'application/x-jsonlines')
     return ndjsonSplitter(onEvent, note)
-  const text = first
-    .toString('latin1', 0, 64)
+  const text = latin1(first, 0, Math.min(64, first.length))
     .replace(/^\u00EF\u00BB\u00BF/, '')
     .trimStart()
   if (text.startsWith('[') && family === 'gemini') return jsonArraySplitter(onEvent, note)

@@ -1,5 +1,5 @@
 import { topLevelScanner } from './framing/top-level.js'
-import { isObject, listAt, objectAt, parsed, textAt, type JsonObject } from './json-text.js'
+import { isObject, latin1, listAt, objectAt, parsed, textAt, utf8, type JsonObject } from './json-text.js'
 
 export interface Asking {
   readonly family: string
@@ -47,7 +47,7 @@ const wanted = [
 const scanned = (body: Buffer): JsonObject | null => {
   const scanner = topLevelScanner(wanted)
   scanner.push(body)
-  const first = /\S/.exec(body.toString('latin1', 0, 64))?.[0]
+  const first = /\S/.exec(latin1(body, 0, Math.min(64, body.length)))?.[0]
   if (first !== '{') return null
   return Object.fromEntries([...scanner.values()].map(([key, text]) => [key, parsed(text)]))
 }
@@ -55,7 +55,7 @@ const scanned = (body: Buffer): JsonObject | null => {
 const objectFrom = (body: Buffer): JsonObject | null => {
   if (body.length > parseBytes) return scanned(body)
   try {
-    const value: unknown = JSON.parse(body.toString('utf8'))
+    const value: unknown = JSON.parse(utf8(body))
     return isObject(value) ? value : null
   } catch {
     return null
@@ -93,7 +93,7 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string): Record<s
   const search = textAt(objectAt(asked, 'web_search_options'), 'search_context_size')
   if (search !== null) facts.search_context_size = search
   // Whether writes were asked to live an hour: answers of some hosts tell only how many were written.
-  if (family === 'anthropic' && body.includes('"ttl"') && /"ttl"\s*:\s*"1h"/.test(body.toString('latin1'))) facts.ttl_1h = 1
+  if (family === 'anthropic' && body.includes('"ttl"') && /"ttl"\s*:\s*"1h"/.test(latin1(body))) facts.ttl_1h = 1
   return facts
 }
 

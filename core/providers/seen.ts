@@ -1,3 +1,4 @@
+import type { Raw } from '../exchange.js'
 import type { AnswerError, AnswerFacts } from './answer.js'
 
 /** How much usage text a call may leave behind (wire.md §5). */
@@ -14,15 +15,12 @@ export class Seen {
   toolCalls = 0
   terminal = false
   content = false
-  private readonly raws = new Map<string, string>()
+  private readonly raws = new Map<string, unknown>()
   private readonly noted = new Set<string>()
 
   /** Keeps the newest value of a source. `undefined` and `null` are nothing. */
   raw(source: string, value: unknown): void {
-    if (value === undefined || value === null) return
-    const json = JSON.stringify(value)
-    if (json.length > maxRawBytes) this.note('usage_too_large')
-    else this.raws.set(source, json)
+    if (value !== undefined && value !== null) this.raws.set(source, value)
   }
 
   note(note: string): void {
@@ -37,7 +35,7 @@ export class Seen {
     if (id !== null) this.responseId = id
   }
 
-  /** The first reason stays where several choices end, unless a later one says more than "stop". */
+  /** Where several choices end, the last one's reason counts. */
   finished(reason: string | null): void {
     if (reason !== null) this.finishReason = reason
   }
@@ -55,9 +53,25 @@ export class Seen {
     this.content = true
   }
 
+  /** Written out only here: a stream may tell its usage in every event, and all but the last are nothing. */
+  private usageRaw(): readonly Raw[] {
+    const written: Raw[] = []
+    let left = maxRawBytes
+    for (const [source, value] of this.raws) {
+      const json = JSON.stringify(value)
+      left -= json.length
+      if (left < 0) {
+        this.note('usage_too_large')
+        break
+      }
+      written.push({ source, json })
+    }
+    return written
+  }
+
   facts(): AnswerFacts {
     return {
-      usageRaw: Array.from(this.raws, ([source, json]) => ({ source, json })),
+      usageRaw: this.usageRaw(),
       responseModel: this.responseModel,
       responseId: this.responseId,
       finishReason: this.finishReason,

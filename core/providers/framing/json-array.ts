@@ -1,3 +1,4 @@
+import { latin1 } from '../json-text.js'
 import { maxEventBytes, type OnEvent, type Splitter } from './sse.js'
 
 const QUOTE = 34
@@ -19,7 +20,7 @@ export const jsonArraySplitter = (onEvent: OnEvent, note: (note: string) => void
   const flush = (tail: Buffer): void => {
     if (skipping) skipping = false
     else {
-      const text = heldBytes === 0 ? tail.toString('latin1') : Buffer.concat([...pieces, tail]).toString('latin1')
+      const text = heldBytes === 0 ? latin1(tail) : latin1(Buffer.concat([...pieces, tail]))
       if (text.trim() !== '') onEvent(text, null)
     }
     pieces = []

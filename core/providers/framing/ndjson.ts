@@ -1,3 +1,4 @@
+import { latin1 } from '../json-text.js'
 import { maxEventBytes, type OnEvent, type Splitter } from './sse.js'
 
 /** Splits JSON lines, ended by LF or CRLF; the last may lack its end. Empty lines are no events. */
@@ -9,7 +10,7 @@ export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void): 
   const flush = (tail: Buffer): void => {
     if (skipping) skipping = false
     else {
-      const text = (heldBytes === 0 ? tail.toString('latin1') : Buffer.concat([...pieces, tail]).toString('latin1')).trim()
+      const text = (heldBytes === 0 ? latin1(tail) : latin1(Buffer.concat([...pieces, tail]))).trim()
       if (text !== '') onEvent(text, null)
     }
     pieces = []

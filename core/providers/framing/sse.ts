@@ -1,3 +1,5 @@
+import { latin1 } from '../json-text.js'
+
 /**
  * One event of a stream: `data` is its data as latin1 text (one character a byte: decode with `json-text.ts`), `name` its `event:`
  * field.
@@ -29,11 +31,12 @@ const dispatch = (text: string, start: number, end: number, onEvent: OnEvent): v
   while (last > start && isBreak(text.charCodeAt(last - 1))) last--
   let data: string | null = null
   let name: string | null = null
+  let cr = text.indexOf('\r', start)
   for (let at = start; at < last;) {
     let stop = at
     const lf = text.indexOf('\n', at)
     stop = lf === -1 || lf > last ? last : lf
-    const cr = text.indexOf('\r', at)
+    if (cr !== -1 && cr < at) cr = text.indexOf('\r', at)
     if (cr !== -1 && cr < stop) stop = cr
     if (text.startsWith('data', at)) {
       let from = at + 4
@@ -50,6 +53,18 @@ const dispatch = (text: string, start: number, end: number, onEvent: OnEvent): v
     at = stop + 1
   }
   if (data !== null) onEvent(data, name)
+}
+
+/** The two shapes nearly every event has, lines ended by LF: `data: ...` alone, or behind its `event: ...`. */
+const dispatchPlain = (text: string, start: number, end: number, onEvent: OnEvent): void => {
+  if (text.startsWith('data: ', start)) {
+    if (text.indexOf('\n', start) === end) return onEvent(text.slice(start + 6, end), null)
+  } else if (text.startsWith('event: ', start)) {
+    const line = text.indexOf('\n', start)
+    if (text.startsWith('data: ', line + 1) && line > start + 7 && text.indexOf('\n', line + 1) === end)
+      return onEvent(text.slice(line + 7, end), text.slice(start + 7, line))
+  }
+  dispatch(text, start, end, onEvent)
 }
 
 /**
@@ -79,7 +94,7 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
     if (skipping) skipping = false
     else if (heldBytes === 0) finish(text, start, end)
     else {
-      const whole = Buffer.concat([...pieces, chunk.subarray(start, end)]).toString('latin1')
+      const whole = latin1(Buffer.concat([...pieces, chunk.subarray(start, end)]))
       finish(whole, 0, whole.length)
     }
     if (heldBytes > 0) {
@@ -90,7 +105,7 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
 
   return {
     push: (chunk) => {
-      const text = chunk.toString('latin1')
+      const text = latin1(chunk)
       const length = text.length
       let start = 0
       let at = 0
@@ -99,6 +114,12 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
         skipLf = false
       }
       let cr = text.indexOf('\r', at)
+      if (cr === -1 && heldBytes === 0 && lineIsEmpty && !skipping && !atStart)
+        // Whole events, as providers send them: an empty line is LF LF.
+        for (let end = text.indexOf('\n\n', start); end > start; end = text.indexOf('\n\n', start)) {
+          dispatchPlain(text, start, end, onEvent)
+          start = at = end + 2
+        }
       while (at < length) {
         if (cr !== -1 && cr < at) cr = text.indexOf('\r', at)
         let stop = text.indexOf('\n', at)

@@ -1,3 +1,5 @@
+import { latin1 } from '../json-text.js'
+
 const QUOTE = 34
 const BACKSLASH = 92
 const maxValueBytes = 64 * 1024
@@ -23,11 +25,11 @@ export const topLevelScanner = (wanted: readonly string[]): TopLevelScanner => {
 
   const take = (chunk: Buffer, to: number): void => {
     if (collecting === null || to <= from) return
-    if (collecting === 'key') key += chunk.toString('latin1', from, to)
+    if (collecting === 'key') key += latin1(chunk, from, to)
     else if (value.length + to - from > maxValueBytes) {
       collecting = null
       value = ''
-    } else value += chunk.toString('latin1', from, to)
+    } else value += latin1(chunk, from, to)
     from = to
     if (key.length > 256) key = key.slice(0, 256)
   }

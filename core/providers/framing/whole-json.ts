@@ -1,4 +1,4 @@
-import { isObject, parsed } from '../json-text.js'
+import { isObject, parsed, utf8 } from '../json-text.js'
 import { topLevelScanner } from './top-level.js'
 import type { Splitter } from './sse.js'
 
@@ -55,7 +55,7 @@ export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void):
       pieces = []
       let value: unknown
       try {
-        const text = only.toString('utf8')
+        const text = utf8(only)
         value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
       } catch {
         value = undefined

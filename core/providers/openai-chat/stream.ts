@@ -2,12 +2,19 @@ import { errorIn } from '../classify-error.js'
 import { isObject, listAt, objectAt, parsed, stringLength, textAt, type JsonObject } from '../json-text.js'
 import type { FamilyReader, Seen } from '../seen.js'
 
-// One pass over an event finds what it holds: a marker whose value is not null means it must be parsed, content is only measured.
-// Measured on a 165-byte chunk: 0.2 µs for this search, 1.0 µs for decoding and parsing.
-const markers = 'usage|x_groq|error|finish_reason|name|provider_metadata|reasoning_details'
-const interesting = new RegExp(`"(?:(${markers})|content|reasoning_content|reasoning|refusal|arguments)" ?: ?(?!null)`, 'g')
+// One pass over an event finds what it holds. Behind a marker whose value is not null the match ends before the value: the event must
+// be parsed. Behind the key of a text it ends with the value's quote: the text is only measured. Measured on a chunk of 165 bytes:
+// 0.2 µs for this search, 1.0 µs for decoding and parsing.
+const QUOTE = 34
+
+const searchFor = (texts: string): RegExp =>
+  new RegExp(
+    `"(?:(?:usage|x_groq|error|finish_reason|name|provider_metadata|reasoning_details)" ?: ?(?!null)|(?:${texts})" ?: ?["[{])`,
+    'g',
+  )
+const ofChat = searchFor('content|reasoning_content|reasoning|refusal|arguments')
 // Together sends the text of a chat twice, under "content" and "text": only a legacy completion has it under "text" alone.
-const interestingText = new RegExp(`"(?:(${markers})|text)" ?: ?(?!null)`, 'g')
+const ofCompletions = searchFor('text')
 
 const toolKey = (call: unknown): string =>
   textAt(call, 'id') ?? (isObject(call) && typeof call.index === 'number' ? `#${call.index}` : '')
@@ -27,7 +34,7 @@ const messageChars = (message: JsonObject): number => {
 
 /** Chat completions and what speaks like them: legacy completions, embeddings, moderations, images, transcripts. */
 export const chatReader = (family: string, api: string, status: number, seen: Seen): FamilyReader => {
-  const search = api === 'completions' ? interestingText : interesting
+  const search = api === 'completions' ? ofCompletions : ofChat
   const calls = new Set<string>()
   let known = false
 
@@ -38,8 +45,9 @@ export const chatReader = (family: string, api: string, status: number, seen: Se
     seen.raw('usage', value.usage ?? objectAt(value, 'meta'))
     seen.raw('usage_info', value.usage_info)
     seen.raw('x_groq', objectAt(value, 'x_groq')?.usage)
-    const error = errorIn(family, status, value) ?? errorIn(family, status, value.x_groq)
-    if (error !== null) seen.error = error
+    if (value.error !== undefined || value.object === 'error' || value.type === 'error')
+      seen.error = errorIn(family, status, value) ?? seen.error
+    else if (objectAt(value.x_groq, 'error') !== null) seen.error = errorIn(family, status, value.x_groq) ?? seen.error
   }
 
   const choice = (item: unknown, deltaKey: 'delta' | 'message', at: number): void => {
@@ -70,14 +78,9 @@ export const chatReader = (family: string, api: string, status: number, seen: Se
       let chars = 0
       if (known && name !== 'error') {
         search.lastIndex = 0
-        for (let found = search.exec(data); ; found = search.exec(data)) {
-          if (found === null) {
-            seen.delivered(chars)
-            return
-          }
-          if (found[1] !== undefined || data.charCodeAt(search.lastIndex) !== 34) break
-          chars += stringLength(data, search.lastIndex + 1)
-        }
+        while (search.test(data) && data.charCodeAt(search.lastIndex - 1) === QUOTE) chars += stringLength(data, search.lastIndex)
+        // No match is left, and none of them ended before a value.
+        if (search.lastIndex === 0) return seen.delivered(chars)
       }
       const value = parsed(data)
       if (!isObject(value)) {
