@@ -10,6 +10,9 @@ import { createMetrics } from './metrics.js'
 import { createStore } from './store/store.js'
 import { enrichedFrom, exchange, idOf, memorySource, nobody, payloadOf, testFolder, type MemorySource } from './testing.js'
 
+/** Waits for a condition; how long says nothing about the code but that it hangs. */
+const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 20_000, interval: 20 })
+
 const undo: (() => void)[] = []
 let db: Db
 beforeAll(async () => {
@@ -179,9 +182,9 @@ describe('events become rows', () => {
     const { consumer } = await started({ source, dir: testFolder(onTestFinished) })
     onTestFinished(() => consumer.stop(1000))
     source.append(`${tenant}-a`, payloadOf(exchange({ tenant })))
-    await vi.waitFor(async () => expect(await counted(tenant)).toEqual(exactly(1)), { timeout: 10_000, interval: 50 })
+    await eventually(async () => expect(await counted(tenant)).toEqual(exactly(1)))
     source.append(`${tenant}-a`, payloadOf(exchange({ tenant, id: idOf(2) })))
-    await vi.waitFor(async () => expect(await counted(tenant)).toEqual(exactly(2)), { timeout: 10_000, interval: 50 })
+    await eventually(async () => expect(await counted(tenant)).toEqual(exactly(2)))
   })
 })
 
@@ -314,7 +317,7 @@ describe('what cannot be stored is set aside, untouched, and stops nothing', () 
       await db.insert(table, lines, token)
     }
     const { consumer, store, retries } = await started({ source, dir, insert })
-    await vi.waitFor(() => expect(retries.length).toBeGreaterThan(2))
+    await eventually(() => expect(retries.length).toBeGreaterThan(2))
     expect(store.trouble?.message).toContain('new_column')
     migrated = true
     await consumer.stop(10_000)
@@ -339,7 +342,7 @@ describe('the store is away', () => {
       await db.insert(table, lines, token)
     }
     const { consumer, retries, store, metrics } = await started({ source, dir, insert })
-    await vi.waitFor(() => expect(retries.length).toBeGreaterThan(3))
+    await eventually(() => expect(retries.length).toBeGreaterThan(3))
     expect(store.trouble).toMatchObject({ message: expect.stringContaining('Connection refused') as string })
     expect(consumer.lagSeconds()).toBeGreaterThan(0)
     away = false
@@ -407,7 +410,7 @@ test('a log that fails is read again from what is on disk', async () => {
   source.step = (name) => (name === 'before commit' && failures-- > 0 ? Promise.reject(new Error('EIO: i/o error')) : undefined)
   const { consumer } = await started({ source, dir: testFolder(onTestFinished) })
   const troubled: Consumer['trouble'][] = []
-  await vi.waitFor(() => {
+  await eventually(() => {
     if (consumer.trouble !== null) troubled.push(consumer.trouble)
     expect(source.log.at(-1)).toBe(`commit ${tenant}-a/ingest 300`)
   })

@@ -106,7 +106,7 @@ const atMost = (limit: number): ((name: string) => string) => {
   }
 }
 
-const knownCauses = ['analytics_unreachable', 'ingest_failing', 'dead_letters', 'export_failing'] as const
+const knownCauses = ['analytics_unreachable', 'ingest_failing', 'dead_letters'] as const
 
 /** One registry per hub; nothing global. */
 export const createMetrics = (): Metrics => {
@@ -184,6 +184,7 @@ export const createMetrics = (): Metrics => {
         for (const { name, lagSeconds } of readings.exportLags()) lag.set({ destination: name }, lagSeconds)
       })
       gauge(gauges.degraded, (degraded) => {
+        degraded.reset() // a cause with a destination's name would stay for ever
         const holding = new Set(readings.causes().map(({ cause }) => cause))
         for (const cause of new Set([...knownCauses, ...holding])) degraded.set({ cause }, holding.has(cause) ? 1 : 0)
       })

@@ -79,7 +79,7 @@ export const exchange = (more: Partial<Exchange> = {}): Exchange => ({
       usageRaw: [],
     },
   ],
-  usageRaw: [{ source: 'body', json: '{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}' }],
+  usageRaw: [{ source: 'usage', json: '{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}' }],
   priceFacts: {},
   counts: { reqBytes: 100, resBytes: 200, chunks: 1, events: 1, contentChars: 20, toolCalls: 0 },
   sha256: { req: null, res: null },

@@ -10,6 +10,9 @@ import { createExporter } from './exporter.js'
 import { openOutbox, type Outbox } from './outbox.js'
 import { resources } from './resources.js'
 
+/** Waits for a condition; how long says nothing about the code but that it hangs. */
+const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 20_000, interval: 20 })
+
 const receiver = async (port?: number): Promise<OtlpReceiver> => {
   const started = await startOtlpReceiver(port)
   onTestFinished(() => started.close())
@@ -199,7 +202,7 @@ test.each(['close', 'status 429', 'status 503', 'status 500'])('%s: the batch wa
   })
   append(source, 0, 5)
   const { outbox } = await opened(source, destinationAt(to.endpoint))
-  await vi.waitFor(() => expect(callsIn(to.accepted())).toEqual(ids(0, 5)), { timeout: 15_000 })
+  await eventually(() => expect(callsIn(to.accepted())).toEqual(ids(0, 5)))
   await outbox.stop(5000)
   expect(outbox.state()).toMatchObject({ state: 'ok', sent: 10, dropped: 0, dead: 0 })
   expect(await position(source)).toBe(150)
@@ -211,7 +214,7 @@ test('denied (401): failing, with what it said; nothing is given up', async () =
   to.answer(() => ({ kind: 'status', status: 401, body: 'who are you' }))
   append(source, 0, 5)
   const { outbox } = await opened(source, destinationAt(`${to.endpoint}?token=geheim`.replace('http://', 'http://user:pass@')))
-  await vi.waitFor(() => expect(outbox.state().state).toBe('failing'))
+  await eventually(() => expect(outbox.state().state).toBe('failing'))
   expect(outbox.state()).toMatchObject({
     sent: 0,
     dead: 0,
@@ -219,7 +222,7 @@ test('denied (401): failing, with what it said; nothing is given up', async () =
     endpoint: to.endpoint,
   })
   expect(outbox.state().lagSeconds).not.toBeNull()
-  await vi.waitFor(() => expect(outbox.state().waitingBytes).toBeGreaterThan(0))
+  await eventually(() => expect(outbox.state().waitingBytes).toBeGreaterThan(0))
   await outbox.stop(10_000)
   expect(await position(source)).toBe(0)
 })
@@ -231,7 +234,7 @@ test('one destination that hangs delays no other, and its calls arrive when it i
   append(source, 0, 2000)
   const hanging = await opened(source, destinationAt(slow.endpoint, { name: 'slow' }))
   const working = await opened(source, destinationAt(quick.endpoint, { name: 'quick' }))
-  await vi.waitFor(() => expect(callsIn(quick.accepted())).toHaveLength(2000), { timeout: 10_000 })
+  await eventually(() => expect(callsIn(quick.accepted())).toHaveLength(2000))
   expect(slow.requests).toHaveLength(3) // three batches on their way, no more
   await hanging.outbox.stop(0)
   await working.outbox.stop(1000)
@@ -249,7 +252,7 @@ test('killed before the position was saved: the same spans again, byte for byte'
   append(source, 0, 100)
   source.step = (name) => (name === 'before commit' ? new Promise(() => undefined) : undefined)
   await running(source, destinationAt(to.endpoint))
-  await vi.waitFor(() => expect(to.requests).toHaveLength(1))
+  await eventually(() => expect(to.requests).toHaveLength(1))
   source.step = () => undefined
   const { outbox } = await opened(source, destinationAt(to.endpoint))
   await outbox.stop(10_000)
@@ -269,7 +272,7 @@ test('the position never passes a batch that is not acknowledged', async () => {
   })
   append(source, 0, 512) // two batches
   const { outbox } = await opened(source, destinationAt(to.endpoint))
-  await vi.waitFor(() => expect(callsIn(to.accepted())).toHaveLength(256))
+  await eventually(() => expect(callsIn(to.accepted())).toHaveLength(256))
   await outbox.stop(0)
   expect(await position(source)).toBe(0)
 })
@@ -283,10 +286,10 @@ test('beyond maxLag the oldest calls are given up and counted, the newest arrive
   append(source, 1000, 1800) // three batches of 256 on their way, and some
   const one = payloadOf(exchange({ id: idOf(1000), seq: 1000 })).length
   const { outbox } = await opened(source, destinationAt(to.endpoint, { maxLag: one * 1000 }))
-  await vi.waitFor(() => expect(to.requests).toHaveLength(3))
+  await eventually(() => expect(to.requests).toHaveLength(3))
   expect(outbox.state()).toMatchObject({ dropped: 0, state: 'idle' })
   append(source, 1800, 3500)
-  await vi.waitFor(() => expect(callsIn(to.accepted()).sort()).toEqual(ids(2500, 3500)), { timeout: 10_000 })
+  await eventually(() => expect(callsIn(to.accepted()).sort()).toEqual(ids(2500, 3500)))
   await outbox.stop(5000)
   expect(outbox.state()).toMatchObject({ sent: 1000 * 2, dropped: 1500 * 2, dead: 0, rejected: 0 })
   expect(outbox.state().lastError?.message).toMatch(/lagged beyond its limit/)
@@ -300,7 +303,7 @@ test('calls older than a day are given up', async () => {
   const startedAt = '2026-11-25T10:00:00.000Z'
   for (let n = 0; n < 10; n++) source.append('writer-a', payloadOf(exchange({ id: idOf(n), startedAt })))
   const { outbox } = await opened(source, destinationAt(to.endpoint), () => Date.parse(startedAt) + 25 * 3_600_000)
-  await vi.waitFor(() => expect(outbox.state().dropped).toBe(20))
+  await eventually(() => expect(outbox.state().dropped).toBe(20))
   expect(await position(source)).toBe(200)
 })
 
