@@ -300,6 +300,23 @@ test('inference in the US costs a tenth more at Anthropic, for the models that h
   )
 })
 
+test('a model newer than the base is priced by our own entries, by date and size', () => {
+  const usage = wire({ inputTokens: 100_000, cacheReadTokens: 100_000, outputTokens: 0 })
+  const sonnet = facts('anthropic', 'claude-sonnet-5-5')
+  expect(price(usage, sonnet, new Date('2026-10-06T23:59:59Z'), book).totalUsd).toBe('0.02')
+  expect(price(usage, sonnet, new Date('2026-10-07T00:00:00Z'), book).totalUsd).toBe('0.01')
+  const haiku = facts('anthropic', 'claude-haiku-5-5')
+  const at = new Date('2026-11-01T00:00:00Z')
+  expect(price(wire({ inputTokens: 100_000, outputTokens: 1000 }), haiku, at, book).totalUsd).toBe('0.0105')
+  expect(price(wire({ inputTokens: 100_001, outputTokens: 1000 }), haiku, at, book).totalUsd).toBe('0.0525005')
+  expect(
+    price(wire({ inputTokens: 10_000, outputTokens: 1000, serviceTier: 'flex' }), facts('openai', 'gpt-6.1-terra'), at, book),
+  ).toMatchObject({
+    totalUsd: '0.0075',
+    status: 'exact',
+  })
+})
+
 test('a container is counted and not priced: the total is a lower bound', () => {
   expect(
     price(wire({ ...gpt5, extra: { code_interpreter_calls: 2 } }), facts('openai', 'gpt-5', { api: 'responses' }), august, book),
