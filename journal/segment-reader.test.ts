@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { openJournal } from './open.js'
 import { segmentHeadBytes, type StoredRecord } from './segment-format.js'
-import { openSegment, type Reading } from './segment-reader.js'
+import { openSegment, type Reading, type SegmentReader } from './segment-reader.js'
 import { append, testFolder } from './testing.js'
 
 const file = (folder: string): string => join(folder, '0000000001.seg')
@@ -59,12 +59,12 @@ test('what is appended later is read from where reading ended', async () => {
   const dir = testFolder()
   const journal = await openJournal({ dir, durability: 'off', limitBytes: 1024 ** 3, now: Date.now })
   onTestFinished(() => journal.close())
-  const reader = await openSegment(join(dir, journal.writer), 1)
-  onTestFinished(() => reader?.close())
-  const { at } = (await reader?.read(0, () => true)) as Reading
+  const reader = (await openSegment(join(dir, journal.writer), 1)) as SegmentReader
+  onTestFinished(() => reader.close())
+  const { at } = await reader.read(0, () => true)
   await append(journal, 'end', 'a')
   const seen: number[] = []
-  expect(await reader?.read(at, (record) => seen.push(record.at) > 0)).toMatchObject({ why: 'end' })
+  expect(await reader.read(at, (record) => seen.push(record.at) > 0)).toMatchObject({ why: 'end' })
   expect(seen).toEqual([at])
 })
 

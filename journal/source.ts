@@ -95,7 +95,7 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
   }
 
   const closeReaders = async ({ readers }: Partition, which: (segment: number) => boolean): Promise<void> => {
-    for (const [segment, reader] of [...readers])
+    for (const [segment, reader] of readers)
       if (which(segment)) {
         readers.delete(segment)
         await reader.close()
@@ -298,11 +298,11 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
 
   const wait = async (consumer: string, ms: number): Promise<void> => {
     const until = performance.now() + ms
-    while (!closed) {
+    const left = (): number => (closed ? 0 : until - performance.now())
+    await look()
+    while (growth === metAt.get(consumer) && left() > 0) {
+      await new Promise<void>((resolve) => setTimeout(resolve, Math.min(pollMs, left())))
       await look()
-      const left = until - performance.now()
-      if (growth !== metAt.get(consumer) || left <= 0) break
-      await new Promise<void>((resolve) => setTimeout(resolve, Math.min(pollMs, left)).unref())
     }
     metAt.set(consumer, growth)
   }
@@ -331,7 +331,7 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
       const partition = partitionOf(name)
       return alone(partition, async () => {
         await record(partition, consumer, { committed: next, planned: null })
-        if (consumer === teller) for (const at of [...partition.gaps.keys()]) if (at < next) partition.gaps.delete(at)
+        if (consumer === teller) for (const at of partition.gaps.keys()) if (at < next) partition.gaps.delete(at)
       })
     },
     async lagBytes(consumer) {
