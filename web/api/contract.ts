@@ -38,7 +38,6 @@ export const figuresSchema = z.object({
   unpriced: count.describe('rows whose price is not known'),
   estimated: count.describe('rows whose tokens were counted by Weir, not told'),
 })
-export type Figures = z.infer<typeof figuresSchema>
 
 export const overviewSchema = z.object({
   period: periodSchema,
@@ -202,7 +201,6 @@ export const attemptSchema = z.object({
   endUs: count,
   costUsd: usd.nullable(),
 })
-export type Attempt = z.infer<typeof attemptSchema>
 
 export const costLineSchema = z.object({
   unit: z.string(),
@@ -216,7 +214,6 @@ export const costLineSchema = z.object({
   amountUsd: usd.nullable().describe('null = no price'),
   origin: z.string().describe('price source and its date'),
 })
-export type CostLine = z.infer<typeof costLineSchema>
 
 const blockSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text'), text: z.string() }),
@@ -347,7 +344,6 @@ export const settingSchema = z.object({
   source: z.enum(['environment', 'file', 'default']),
   name: z.string().nullable().describe('environment variable, or line of the file'),
 })
-export type Setting = z.infer<typeof settingSchema>
 const storeSchema = z.object({
   role: z.enum(['log', 'analytics', 'state', 'control']),
   kind: z.string().describe('journal, chdb, clickhouse, memory, pglite, postgres'),
@@ -371,7 +367,6 @@ export const healthSchema = z.object({
 })
 export type Health = z.infer<typeof healthSchema>
 export type Cause = z.infer<typeof causeSchema>
-export type Store = z.infer<typeof storeSchema>
 
 export const demoCallSchema = z.object({ id: z.uuid() })
 export type DemoCall = z.infer<typeof demoCallSchema>
