@@ -7,7 +7,9 @@ import { routes } from './server.js'
 const text = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8')
 const rows = (from: string, to: string | null): string[][] => {
   const part = text.slice(text.indexOf(from), to === null ? undefined : text.indexOf(to))
-  return [...part.matchAll(/^\| (`.*) \|$/gm)].map(([, line = '']) => line.split(' | ').map((cell) => cell.replaceAll('`', '').trim()))
+  return [...part.matchAll(/^\| (`.*) \|$/gm)].map(([, line = '']) =>
+    line.split(' | ').map((cell) => cell.replaceAll('`', '').trim()),
+  )
 }
 
 test('docs/api.md names every field of the filter, and no other', () => {
