@@ -1,7 +1,7 @@
 import type { Addresses } from './house.js'
 
 /** What a person reads once everything is up: where it is, and lines to paste. */
-export const welcome = ({ proxy, web, sql }: Addresses): string => `
+export const welcome = ({ proxy, web, sql }: Addresses): string => `\
   web    ${web}
 ${sql === null ? '' : `  sql    ${sql}\n`}
 Keep your key and change the base URL:
