@@ -228,7 +228,11 @@ const spoken = recordings().filter(
   ({ api, status }) => status === 200 && ['chat', 'responses', 'messages', 'generate_content'].includes(api),
 )
 
-describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)', () => {
+describe.skipIf(recordingsDir === null)('recordings', () => {
+  test('WEIR_WIRE_FIXTURES names their folder', () => {
+    expect(spoken.length).toBeGreaterThan(10)
+  })
+
   test.each(spoken)('$id is read without a note, and the answer says something', (recording) => {
     const body = (recording.encoding === 'gzip' ? gunzipSync(recording.body) : recording.body).toString()
     const found = readConversation({

@@ -281,7 +281,11 @@ const usageOf = async (recording: Recording): Promise<Usage> => {
 const later = /^(?:bedrock-(?:converse|invoke|titan)|cohere-|ollama-native|gemini-interactions)/
 const inScope = recordings().filter(({ id }) => !later.test(id))
 
-describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)', () => {
+describe.skipIf(recordingsDir === null)('recordings', () => {
+  test('WEIR_WIRE_FIXTURES names their folder', () => {
+    expect(inScope.length).toBeGreaterThan(10)
+  })
+
   test.each(inScope)('$id', async (recording) => {
     const usage = await usageOf(recording)
     expect(snake(usage)).toMatchObject(recording.expect)

@@ -377,7 +377,11 @@ const ours = recordings().filter(
     !path.includes('interactions'),
 )
 
-describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)', () => {
+describe.skipIf(recordingsDir === null)('recordings', () => {
+  test('WEIR_WIRE_FIXTURES names their folder', () => {
+    expect(ours.length).toBeGreaterThan(10)
+  })
+
   test.each(ours)('$id costs $costUsd', async (recording) => {
     const reader = readAnswer({ ...recording, contentEncoding: recording.encoding })
     reader.push(recording.body)

@@ -260,7 +260,11 @@ const readable = recordings().filter(
     !/interactions|ollama-native/.test(id),
 )
 
-describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)', () => {
+describe.skipIf(recordingsDir === null)('recordings', () => {
+  test('WEIR_WIRE_FIXTURES names their folder', () => {
+    expect(readable.length).toBeGreaterThan(10)
+  })
+
   test.each(readable)('$id: events, model and end', async (recording) => {
     const facts = await read({ ...base(recording), contentEncoding: recording.encoding }, [recording.body])
     expect(facts).toMatchObject({ events: recording.events, responseModel: recording.modelResponded, notes: [] })

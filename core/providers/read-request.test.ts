@@ -83,7 +83,11 @@ test('writes that shall live an hour are noted for Anthropic', () => {
 
 const asked = recordings().filter(({ api }) => !['', 'transcription'].includes(api))
 
-describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)', () => {
+describe.skipIf(recordingsDir === null)('recordings', () => {
+  test('WEIR_WIRE_FIXTURES names their folder', () => {
+    expect(asked.length).toBeGreaterThan(10)
+  })
+
   test.each(asked)('$id', (recording) => {
     const { model, streaming, malformed } = readRequest({
       family: recording.family,
