@@ -22,14 +22,16 @@ export interface Bounds {
 }
 
 /**
- * Small batches cost inserts and parts (each makes one part in seven tables), large ones cost visibility. Payload bytes become
- * about three times as many in memory (lines here, the block and its compressed copy in the engine), so 16 MiB a batch keeps the
- * hub far under its 900 MB also when it is behind; 64 MiB as storage.md allows did not raise the rate (decisions/0031).
+ * Every insert has its price whatever it holds (about 85 ms of CPU: seven tables, five views), every row adds to what the engine
+ * holds at once (5,000 rows took 290 MiB, 10,000 did not fit into its 384): hence 2,500 rows or 4 MiB, at most one small batch in
+ * 750 ms, and no larger ones when behind. storage.md allows 50,000 rows and 64 MiB then; see decisions/0031.
  */
-export const storeBounds: Bounds = { events: 10_000, bytes: 16 * 1024 * 1024, everyMs: 400 }
+export const storeBounds: Bounds = { events: 2500, bytes: 4 * 1024 * 1024, everyMs: 750 }
 
 /** One read of the source: what is decoded and enriched at a time. A record is at most 8 MiB. */
 const chunk = { records: 500, bytes: 8 * 1024 * 1024 }
+/** Full batches of one partition before the others have their turn. */
+const batchesPerTurn = 8
 /** How long the event loop may be held in one go: the web API answers from the same process. */
 const sliceMs = 10
 /** How often an idle source is looked at. */
@@ -58,6 +60,9 @@ export interface Consumer {
   /** Set while reading the log or writing its positions fails. */
   readonly trouble: { readonly message: string; readonly sinceMs: number } | null
 }
+
+/** `full`: more may be waiting. */
+type Found = 'empty' | 'some' | 'full'
 
 interface Poison {
   readonly reason: DeadReason
@@ -111,7 +116,7 @@ export const consume = (options: Options): Consumer => {
   const gather = async (partition: string, from: number, until: number | null): Promise<Batch> => {
     const batch = newBatch(partition, from)
     const breathe = breather(sliceMs)
-    const full = (): boolean => until === null && (batch.records >= bounds.events || batch.payloadBytes >= bounds.bytes)
+    const full = (): boolean => until === null && isFull(batch)
     while (!full()) {
       const most = until === null ? Math.min(chunk.records, bounds.events - batch.records) : chunk.records
       const records = await source.read(partition, batch.next, most, chunk.bytes)
@@ -166,34 +171,54 @@ export const consume = (options: Options): Consumer => {
     return batch.next
   }
 
-  /** One batch of one partition. Returns whether more may be waiting there. */
-  const once = async (partition: string): Promise<'empty' | 'some' | 'full'> => {
-    const startedAt = performance.now()
+  const isFull = (batch: Batch): boolean => batch.records >= bounds.events || batch.payloadBytes >= bounds.bytes
+
+  /** What one partition has, at most a turn of it. Returns whether more may be waiting there. */
+  const takeTurn = async (partition: string): Promise<Found> => {
+    let startedAt = performance.now()
     let from = cursors.get(partition)
     if (from === undefined) {
       from = await resume(partition)
       cursors.set(partition, from)
     }
-    const batch = await gather(partition, from, null)
-    if (batch.records === 0) {
-      const [last] = (await tellGaps(partition, Infinity)).slice(-1)
-      if (last === undefined) return 'empty'
-      await source.commit(partition, consumer, Math.max(from, last.next))
-      cursors.set(partition, Math.max(from, last.next))
-      return 'some'
+    let batch = await gather(partition, from, null)
+    if (batch.records === 0) return await passGaps(partition, from)
+    for (let turn = 1; ; turn++) {
+      // The engine works in threads of its own: while it takes this batch in, the next one is read and enriched here.
+      const goesOn = isFull(batch) && turn < batchesPerTurn && !halt.signal.aborted
+      const ahead = goesOn ? gather(partition, batch.next, null) : null
+      ahead?.catch(() => undefined) // looked at below, when the insert is done
+      try {
+        await source.plan(partition, consumer, { first: batch.first, last: batch.last })
+        await insert(batch, startedAt)
+      } catch (cause) {
+        await ahead?.catch(() => undefined) // it writes into memory that the next try takes
+        throw cause
+      }
+      if (ahead === null) return isFull(batch) ? 'full' : 'some'
+      startedAt = performance.now()
+      batch = await ahead
+      if (batch.records === 0) return 'some'
     }
-    await source.plan(partition, consumer, { first: batch.first, last: batch.last })
-    await insert(batch, startedAt)
-    return batch.records >= bounds.events || batch.payloadBytes >= bounds.bytes ? 'full' : 'some'
   }
 
-  const round = async (): Promise<'empty' | 'some' | 'full'> => {
+  /** Nothing to store, but perhaps something to tell: gaps at the end of the log. */
+  const passGaps = async (partition: string, from: number): Promise<Found> => {
+    const last = (await tellGaps(partition, Infinity)).at(-1)
+    if (last === undefined) return 'empty'
+    const next = Math.max(from, last.next)
+    await source.commit(partition, consumer, next)
+    cursors.set(partition, next)
+    return 'some'
+  }
+
+  const round = async (): Promise<Found> => {
     const partitions = await source.partitions()
     for (const known of cursors.keys()) if (!partitions.includes(known)) cursors.delete(known)
-    let most: 'empty' | 'some' | 'full' = 'empty'
+    let most: Found = 'empty'
     for (const partition of partitions) {
       halt.signal.throwIfAborted()
-      const found = await once(partition)
+      const found = await takeTurn(partition)
       if (found === 'full' || most === 'empty') most = found
     }
     return most

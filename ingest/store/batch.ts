@@ -28,11 +28,15 @@ export interface Batch {
   oldestEndMs: number | null
 }
 
-/** Makes batches that share one piece of memory: only one of them may be in use. */
+/**
+ * Makes batches that share two pieces of memory in turn: one is being inserted while the next is read. The third call voids what
+ * the first one gave.
+ */
 export const batchMaker = (): ((partition: string, from: number) => Batch) => {
-  const requests = createLines()
-  const bodies = createLines()
+  const memory = [0, 1].map(() => ({ requests: createLines(), bodies: createLines() }))
+  let turn = 0
   return (partition, from) => {
+    const { requests, bodies } = memory[turn++ % 2] as (typeof memory)[number]
     requests.clear()
     bodies.clear()
     return {
