@@ -291,7 +291,7 @@ describe.each(engines())('$name', ({ name, open }) => {
   })
 
   if (name === 'embedded') {
-    test('the engine may hold 384 MiB, its caches 108 MiB of them', async () => {
+    test('the engine may hold 448 MiB, one question 160 MiB of them', async () => {
       const db = await opened(open)
       expect(
         await db.rows(
@@ -300,10 +300,23 @@ describe.each(engines())('$name', ({ name, open }) => {
         ),
       ).toEqual([
         { name: 'mark_cache_size', value: String(32 * 1024 ** 2) },
-        { name: 'max_server_memory_usage', value: String(384 * 1024 ** 2) },
+        { name: 'max_server_memory_usage', value: String(448 * 1024 ** 2) },
       ])
       await expect(db.rows('too-much', 'SELECT length(groupArray(number)) FROM numbers(100000000)')).rejects.toMatchObject({
         code: 241,
+      })
+    })
+
+    test('the engine itself refuses every source, gate or no gate', async () => {
+      const db = await opened(open)
+      for (const sql of [
+        "SELECT * FROM file('/etc/hostname', 'LineAsString')",
+        "DESCRIBE url('http://127.0.0.1:1/')",
+        "DESCRIBE s3('http://127.0.0.1:1/bucket/b.csv')",
+      ])
+        await expect(db.rows('source', sql), sql).rejects.toMatchObject({ code: 497 })
+      await expect(db.exec("INSERT INTO log_gaps SELECT * FROM remote('127.0.0.1:1', 'system', 'one')")).rejects.toMatchObject({
+        code: 497,
       })
     })
 

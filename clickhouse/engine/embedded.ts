@@ -3,34 +3,10 @@ import { mkdir } from 'node:fs/promises'
 import { acquireFolderLock } from '../../core/folder-lock.js'
 import { DbError, type Db, type Params } from '../db.js'
 import { gate } from '../front/gate.js'
+import { questionMemoryBytes, writeEngineConfig } from './embedded-config.js'
 import { insertSettings } from './insert-settings.js'
 import { boundParams, sqlString, wireText } from './bound-params.js'
 import { inTurn } from './in-turn.js'
-
-/** What the engine may hold. Uncapped it took 2.3 GB on a busy folder; its caches alone are allowed 20 GB by default. */
-export const engineMemoryBytes = 384 * 1024 ** 2
-/** What one question may hold; larger sorts and groupings go to disk half-way. */
-const queryMemoryBytes = 256 * 1024 ** 2
-
-const MiB = 1024 ** 2
-const engineArgs = [
-  '--output_format_json_quote_64bit_integers=1',
-  '--output_format_json_quote_decimals=1',
-  `--max_server_memory_usage=${engineMemoryBytes}`,
-  `--mark_cache_size=${32 * MiB}`,
-  `--primary_index_cache_size=${16 * MiB}`,
-  `--index_mark_cache_size=${16 * MiB}`,
-  `--query_condition_cache_size=${4 * MiB}`,
-  `--text_index_tokens_cache_size=${8 * MiB}`,
-  `--text_index_header_cache_size=${8 * MiB}`,
-  `--text_index_postings_cache_size=${16 * MiB}`,
-  `--compiled_expression_cache_size=${8 * MiB}`,
-  '--uncompressed_cache_size=0',
-  // Days are days in UTC, in `today()` as in the roll-ups.
-  '--session_timezone=UTC',
-  // Else a mistyped statement is read as the expression of a SELECT.
-  '--implicit_select=0',
-]
 
 interface Question {
   readonly sql: string
@@ -51,9 +27,9 @@ const ourLimits: Limits = { seconds: 10, rows: 10_000, readonly: 2 }
 const settingsOf = ({ seconds, rows, readonly }: Limits, wireParams: Question['wireParams']): string[] => [
   `max_execution_time=${seconds}`,
   `max_result_rows=${rows}`,
-  `max_memory_usage=${queryMemoryBytes}`,
-  `max_bytes_before_external_group_by=${queryMemoryBytes / 2}`,
-  `max_bytes_before_external_sort=${queryMemoryBytes / 2}`,
+  `max_memory_usage=${questionMemoryBytes}`,
+  `max_bytes_before_external_group_by=${questionMemoryBytes / 2}`,
+  `max_bytes_before_external_sort=${questionMemoryBytes / 2}`,
   `readonly=${readonly}`,
   ...Object.entries(wireParams).map(([name, text]) => {
     if (!/^\w+$/.test(name))
@@ -91,9 +67,11 @@ const passed = (text: string): string => {
 export const openEmbedded = async (dir: string): Promise<Db> => {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const lock = await acquireFolderLock(dir)
-  const openSession = (): Session => new Session(dir, { connectionArgs: engineArgs })
+  let openSession: () => Session
   let writer: Session
   try {
+    const connectionArgs = await writeEngineConfig(dir)
+    openSession = () => new Session(dir, { connectionArgs })
     writer = openSession()
   } catch (cause) {
     await lock.release()

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS request_bodies (
  INDEX i2 request_body TYPE text(tokenizer = splitByNonAlpha, preprocessor = lower(request_body)),
  INDEX i3 response_body TYPE text(tokenizer = splitByNonAlpha, preprocessor = lower(response_body))
 ) ENGINE = ReplacingMergeTree(ver) PARTITION BY (retention_days, toYYYYMMDD(ts)) PRIMARY KEY (tenant_id, toStartOfHour(ts)) ORDER BY (tenant_id, toStartOfHour(ts), ts, request_id) TTL toDateTime(ts) + toIntervalDay(retention_days)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, index_granularity_bytes = '64Mi', merge_max_block_size_bytes = '64Mi', default_compression_codec = 'ZSTD(1)';
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, index_granularity_bytes = '2Mi', merge_max_block_size_bytes = '2Mi', default_compression_codec = 'ZSTD(1)';
 
 CREATE TABLE IF NOT EXISTS r_model_1h (
  tenant_id LowCardinality(String), hour DateTime('UTC'), provider LowCardinality(String), model LowCardinality(String), outcome LowCardinality(String), error_kind LowCardinality(String), n SimpleAggregateFunction(sum, Int64), errors SimpleAggregateFunction(sum, Int64), unpriced SimpleAggregateFunction(sum, Int64), tokens SimpleAggregateFunction(sum, Int64), cost SimpleAggregateFunction(sum, Decimal(38, 12)), first_ts SimpleAggregateFunction(min, DateTime64(3, 'UTC')), last_ts SimpleAggregateFunction(max, DateTime64(3, 'UTC')), estimated SimpleAggregateFunction(sum, Int64), input_tokens SimpleAggregateFunction(sum, Int64), output_tokens SimpleAggregateFunction(sum, Int64), cache_read_tokens SimpleAggregateFunction(sum, Int64),
