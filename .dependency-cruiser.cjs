@@ -13,7 +13,8 @@ const houses = ['core', 'journal', 'clickhouse', 'control', 'proxy', 'ingest', '
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    // A Svelte component that draws a tree imports itself: that is recursion, not a cycle of modules.
+    { name: 'no-cycles', severity: 'error', from: { pathNot: '^web/ui/lib/(markdown/Tokens|json/JsonTree)\\.svelte$' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     ...Object.entries(may).map(([folder, allowed]) => ({
       name: `${folder}-imports`,
       comment: `${folder}/ may import ${allowed.length === 0 ? 'nothing of ours' : allowed.join(', ')}.`,
@@ -28,7 +29,7 @@ module.exports = {
       from: { path: '^web/ui/' },
       to: { path: '^web/api/', dependencyTypesNot: ['type-only'] },
     },
-    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^@lucide/svelte/icons/' } },
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -1,21 +1,35 @@
 import type { ServerResponse } from 'node:http'
 
+/** What is under way for a client, and has to end when it leaves. */
+export interface Leavable {
+  clientLeft(): void
+}
+
 /** The caller's side of a call: whether it is still there. */
 export interface Client {
   readonly gone: boolean
-  /** Called once when the client leaves before its answer was complete; replaced by each stage. */
-  onGone: (() => void) | null
+  /** Told once when the client leaves before its answer was complete; each stage puts itself here. */
+  serving: Leavable | null
+}
+
+class ClientOf implements Client {
+  gone = false
+  serving: Leavable | null = null
+  readonly #res: ServerResponse
+
+  constructor(res: ServerResponse) {
+    this.#res = res
+    res.on('close', () => this.#closed())
+  }
+
+  #closed(): void {
+    if (this.#res.writableFinished) return
+    this.gone = true
+    const { serving } = this
+    this.serving = null
+    serving?.clientLeft()
+  }
 }
 
 /** Listens on `res`, not `req`: 'close' of a fully read request may never fire, and the upstream would run on. */
-export const watchClient = (res: ServerResponse): Client => {
-  const client = { gone: false, onGone: null as (() => void) | null }
-  res.on('close', () => {
-    if (res.writableFinished) return
-    client.gone = true
-    const { onGone } = client
-    client.onGone = null
-    onGone?.()
-  })
-  return client
-}
+export const watchClient = (res: ServerResponse): Client => new ClientOf(res)

@@ -6,7 +6,7 @@ import { readAnswer } from '../core/providers/read-answer.js'
 import { maskSecrets } from '../core/redact.js'
 import { sortAnswerHeaders } from './answer-headers.js'
 import type { Reply, Sink } from './call.js'
-import type { Client } from './client.js'
+import type { Client, Leavable } from './client.js'
 import type { Deadlines, Watched } from './deadlines.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord, type Ending } from './record.js'
@@ -35,7 +35,7 @@ export const deliver = (
   deps: DeliverDeps,
 ): Promise<void> => new Promise((resolve) => new Delivery(reply, res, record, client, deps, resolve).begin())
 
-class Delivery implements Sink, Watched {
+class Delivery implements Sink, Watched, Leavable {
   dueAt = 0
   slot = -1
   #held: Buffer[] | null = null
@@ -103,8 +103,8 @@ class Delivery implements Sink, Watched {
         () => this.#res.destroy(),
       )
     }
-    this.#client.onGone = () => this.#clientGone()
-    if (this.#client.gone) return this.#clientGone()
+    this.#client.serving = this
+    if (this.#client.gone) return this.clientLeft()
     // The head goes with the first chunk if that came in the same read, else at once: no chunk waits for the next.
     process.nextTick(() => {
       if (!this.#wrote && !this.#finishing) this.#res.flushHeaders()
@@ -257,7 +257,7 @@ class Delivery implements Sink, Watched {
     this.#res.destroy()
   }
 
-  #clientGone(): void {
+  clientLeft(): void {
     this.#deps.deadlines.remove(this)
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer)
     this.#reply.body.destroy()
@@ -271,7 +271,7 @@ class Delivery implements Sink, Watched {
 
   #end(ending: Ending, then: (failure: Error | null) => void): void {
     this.#record.end(masked(ending), (failure) => {
-      this.#client.onGone = null
+      this.#client.serving = null
       then(failure)
       this.#done()
     })

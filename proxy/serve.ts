@@ -56,7 +56,7 @@ const refuse = (
   house: House,
 ): Promise<void> =>
   new Promise((resolve) => {
-    client.onGone = null
+    client.serving = null
     if (cause instanceof ClientGone || client.gone) return record.end(clientGone(0), () => resolve())
     const error =
       cause instanceof WeirError ? cause : new WeirError('internal', 'Weir failed on this call; its log says why.', { cause })

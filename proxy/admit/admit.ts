@@ -130,7 +130,7 @@ export const admitBy =
     if (req.headers.expect !== undefined) res.writeContinue()
     if (record.request === null) throw new WeirError('internal', 'A call was admitted before it was identified.')
     const body = await readBody(req, record.request, deps.bodies)
-    client.onGone = null
+    client.serving = null
     try {
       const route = call.target?.route ?? { family: familyOfUnified(call.unifiedPath ?? ''), api: '' }
       const asked = readRequest({

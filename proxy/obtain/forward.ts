@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { WeirError } from '../../core/errors.js'
 import type { HeldBody } from '../admit/read-body.js'
 import type { Reply, ReplyBody, Sink, Target } from '../call.js'
+import type { Leavable } from '../client.js'
 import type { Watched, Deadlines } from '../deadlines.js'
 import type { Pools } from './pools.js'
 
@@ -22,8 +23,8 @@ export interface Sending {
   readonly body: HeldBody
   /** Reports moments of the send to the record. */
   readonly sent: () => void
-  /** Told once the send can be given up: called with a function that does it. */
-  readonly abortable: (abort: () => void) => void
+  /** Told once the send can be given up, with what does it. */
+  readonly abortable: (send: Leavable) => void
 }
 
 /** Sockets that have served a request before: only on those may "no byte came" mean a keep-alive race (wire.md §6). */
@@ -76,10 +77,12 @@ export const upstreamError = (cause: unknown, host: string, hadHead: boolean, co
 }
 
 /** One send and its answer: undici's handler on one side, `ReplyBody` on the other. */
-class Exchange implements ReplyBody, Watched {
+class Exchange implements ReplyBody, Watched, Leavable {
   dueAt = 0
   slot = -1
   reused = false
+  /** The client has gone: nothing is sent again. */
+  left = false
   #abort: ((cause?: Error) => void) | null = null
   #resume: (() => void) | null = null
   #paused = false
@@ -236,6 +239,11 @@ class Exchange implements ReplyBody, Watched {
     this.#resume?.()
   }
 
+  clientLeft(): void {
+    this.left = true
+    this.destroy()
+  }
+
   destroy(): void {
     if (this.#over) return
     this.#finish()
@@ -267,17 +275,13 @@ export const forwardBy =
       const { pools } = deps
       const startedAt = deps.deadlines.now()
       const send = (resend: boolean): void => {
-        let givenUp = false
         const exchange = new Exchange(host, deps, startedAt, resolve, (cause) => {
-          if (!resend && exchange.raced && (cause as WeirError).code === 'upstream_reset' && !givenUp) {
+          if (!resend && exchange.raced && (cause as WeirError).code === 'upstream_reset' && !exchange.left) {
             replayed()
             send(true)
           } else reject(cause)
         })
-        sending.abortable(() => {
-          givenUp = true
-          exchange.destroy()
-        })
+        sending.abortable(exchange)
         const body = sending.body.open()
         const headers = Buffer.isBuffer(body)
           ? (sending.headers as string[])

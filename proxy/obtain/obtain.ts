@@ -36,8 +36,8 @@ export const obtainBy = (deps: ForwardDeps & { readonly config: Config }): Obtai
           headers,
           body,
           sent: () => record.mark('sent'),
-          abortable: (abort) => {
-            client.onGone = abort
+          abortable: (send) => {
+            client.serving = send
           },
         },
         () => record.warnings.push('replayed'),

@@ -134,10 +134,12 @@ export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
             reject(client.gone ? new ClientGone() : upstreamError(cause, host, false, config.timeouts.connect))
           },
         }
-        client.onGone = () => {
-          settled()
-          proxyRequest?.destroy()
-          reject(new ClientGone())
+        client.serving = {
+          clientLeft: () => {
+            settled()
+            proxyRequest?.destroy()
+            reject(new ClientGone())
+          },
         }
         req.headers = headersOf(call, target, req.headers)
         void middlewareFor(target.origin)(relayRequest, res, (cause) => {

@@ -76,8 +76,6 @@ export const jsonArraySplitter = (onEvent: OnEvent, note: (note: string) => void
     end: () => {
       if (inElement && heldBytes > 0) flush(Buffer.alloc(0))
     },
-    get onBoundary() {
-      return !inElement && !inString
-    },
+    atBoundary: () => !inElement && !inString,
   }
 }

@@ -36,8 +36,6 @@ export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void): 
     end: () => {
       if (heldBytes > 0) flush(Buffer.alloc(0))
     },
-    get onBoundary() {
-      return heldBytes === 0 && !skipping
-    },
+    atBoundary: () => heldBytes === 0 && !skipping,
   }
 }

@@ -47,9 +47,9 @@ describe('a JSON array', () => {
       () => undefined,
     )
     splitter.push(Buffer.from('[{"a":'))
-    expect(splitter.onBoundary).toBe(false)
+    expect(splitter.atBoundary()).toBe(false)
     splitter.push(Buffer.from('1}'))
-    expect(splitter.onBoundary).toBe(true)
+    expect(splitter.atBoundary()).toBe(true)
   })
 })
 

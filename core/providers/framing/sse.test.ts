@@ -13,7 +13,7 @@ const read = (pieces: readonly Buffer[]): { events: Event[]; notes: string[]; on
     (note) => notes.push(note),
   )
   for (const piece of pieces) splitter.push(piece)
-  const onBoundary = splitter.onBoundary
+  const onBoundary = splitter.atBoundary()
   splitter.end()
   return { events, notes, onBoundary }
 }

@@ -12,7 +12,7 @@ export interface Splitter {
   /** Reads what is left: an event, line or element that lacks only its end. */
   end(): void
   /** True when the bytes so far end where an event could begin. */
-  readonly onBoundary: boolean
+  atBoundary(): boolean
 }
 
 /** The longest event that is read; a longer one is skipped with the note `event_too_large`. */
@@ -155,8 +155,6 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
       if (heldBytes > 0) flush('', Buffer.alloc(0), 0, 0)
       lineIsEmpty = true
     },
-    get onBoundary() {
-      return heldBytes === 0 && !skipping && lineIsEmpty
-    },
+    atBoundary: () => heldBytes === 0 && !skipping && lineIsEmpty,
   }
 }

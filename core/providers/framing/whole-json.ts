@@ -62,6 +62,6 @@ export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void):
       }
       onBody(isObject(value) || Array.isArray(value) ? value : undefined)
     },
-    onBoundary: false,
+    atBoundary: () => false,
   }
 }
