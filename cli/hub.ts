@@ -73,7 +73,13 @@ const startHub =
       sqlUrl: sqlPort === null ? null : urlOf(host, sqlPort),
     })
     const webPort = await listen(web, { port: config.webPort, host, variable: 'WEIR_WEB_PORT' })
-    const unwatch = watchConfig({ config, live: new Set(['exports', 'serviceName']), apply: pipeline.replace, log })
+    const unwatch = watchConfig({
+      config,
+      live: new Set(['exports']),
+      fixed: new Set(['allowedHosts']),
+      apply: pipeline.replace,
+      log,
+    })
 
     return {
       ports: { web: webPort, ...(sqlPort === null ? {} : { sql: sqlPort }) },

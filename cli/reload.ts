@@ -12,8 +12,10 @@ const changedKeys = (before: Config, after: Config): readonly Key[] =>
 
 interface Reload {
   readonly config: Config
-  /** What this role can change while it runs; the rest is named as waiting for a restart. */
+  /** What this role can change while it runs. */
   readonly live: ReadonlySet<Key>
+  /** What it uses and cannot change: named as waiting for a restart. Other keys are other roles' business. */
+  readonly fixed: ReadonlySet<Key>
   readonly apply: (config: Config) => void | Promise<void>
   readonly log: Log
 }
@@ -24,7 +26,7 @@ interface Reload {
  *
  * @returns Stops watching.
  */
-export const watchConfig = ({ config, live, apply, log }: Reload): (() => void) => {
+export const watchConfig = ({ config, live, fixed, apply, log }: Reload): (() => void) => {
   const path = config.file ?? resolve(process.env.WEIR_CONFIG || 'weir.yaml')
   let current = config
   let turn = Promise.resolve()
@@ -40,7 +42,7 @@ export const watchConfig = ({ config, live, apply, log }: Reload): (() => void) 
     const changed = changedKeys(current, next)
     if (changed.length === 0) return
     const now = changed.filter((key) => live.has(key))
-    const later = changed.filter((key) => !live.has(key))
+    const later = changed.filter((key) => fixed.has(key))
     try {
       if (now.length > 0) await apply(next)
     } catch (cause) {

@@ -97,7 +97,10 @@ export const runRole = async ({ name, start }: Role): Promise<number> => {
   await tell({ type: 'ready', ports: role.ports })
   if (!supervised) log.info({ ...role.ports }, `${name} is ready.`)
 
+  // Ingest alone holds nothing that keeps a process up: no socket, no channel to a supervisor.
+  const upkeep = setInterval(() => undefined, 2 ** 30)
   await aborted(ending.signal)
+  clearInterval(upkeep)
   log[supervised ? 'debug' : 'info']('Draining.')
   await Promise.race([role.drain(), aborted(hurry.signal)])
   await within(stopMs, role.stop())

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -128,6 +129,65 @@ describe('weir start', () => {
     expect(weir.stderr()).toContain('was changed but not applied')
     expect((await other(body)).status).toBe(200)
   })
+
+  test('a trace destination that is added gets the calls from then on, without a restart', { timeout: 60_000 }, async () => {
+    const got: string[] = []
+    const receiver = createHttpServer((req, res) => {
+      got.push(req.url ?? '')
+      req.resume()
+      res.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
+    })
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void receiver.close())
+    const { port } = receiver.address() as AddressInfo
+    const { ready, weir } = await begin('exports')
+    yaml(
+      'exports',
+      `providers:\n  openai: { origin: "${fake.origin}" }\nexports:\n  - { name: jaeger, endpoint: "http://127.0.0.1:${port}/v1/traces" }\n`,
+    )
+    await expect.poll(() => weir.stderr(), { timeout: 20_000 }).toContain('exports.yaml applied: exports.')
+    expect((await call(ready.proxy)).status).toBe(200)
+    await expect.poll(() => got, { timeout: 20_000 }).toContain('/v1/traces')
+    await expect.poll(() => rows(ready.sql), { timeout: 20_000 }).toBe(1)
+  })
+})
+
+describe('roles alone', () => {
+  test(
+    'what the proxy journals, ingest takes up; both drain by themselves; one at a time on the store',
+    { timeout: 90_000 },
+    async () => {
+      const env = { ...ports, WEIR_DATA: dataOf('alone'), WEIR_CONFIG: yaml('alone') }
+      const begun = (name: string): WeirProcess => {
+        const weir = runWeir([name], env, folder)
+        onTestFinished(() => void weir.child.kill('SIGKILL'))
+        return weir
+      }
+      const isReady = (weir: WeirProcess, name: string): Promise<void> =>
+        expect.poll(() => weir.stderr(), { timeout: 30_000 }).toContain(`${name} is ready.`)
+
+      const proxy = begun('proxy')
+      await isReady(proxy, 'proxy')
+      const [, port] = /"proxy":(\d+)/.exec(proxy.stderr()) ?? []
+      expect((await call(`http://127.0.0.1:${port}`)).status).toBe(200)
+
+      const ingest = begun('ingest')
+      await isReady(ingest, 'ingest')
+      const second = begun('ingest')
+      expect(await second.exited).toBe(1)
+      expect(second.stderr()).toMatch(/is in use by process \d+ on host /)
+      ingest.child.kill('SIGTERM')
+      expect(await ingest.exited).toBe(0)
+
+      const web = begun('web')
+      await isReady(web, 'web')
+      const [, webPort] = /"web":(\d+)/.exec(web.stderr()) ?? []
+      const health = (await (await fetch(`http://127.0.0.1:${webPort}/api/health`)).json()) as { hasRows: boolean }
+      expect(health.hasRows).toBe(true)
+      for (const role of [proxy, web]) role.child.kill('SIGTERM')
+      expect([await proxy.exited, await web.exited]).toEqual([0, 0])
+    },
+  )
 })
 
 describe('a start that cannot succeed', () => {
