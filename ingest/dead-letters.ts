@@ -85,7 +85,8 @@ export const openDeadLetters = async ({ dir, limitBytes, now }: Options): Promis
     if (before >= 0) bytes -= letters.splice(before, 1)[0]?.bytes ?? 0
     letters.push({ name, bytes: head.length + payload.length, mtimeMs: now() })
     bytes += head.length + payload.length
-    while (limitBytes !== null && bytes > limitBytes && letters.length > 1) {
+    const most = limitBytes ?? Infinity
+    while (bytes > most && letters.length > 1) {
       const oldest = letters.shift() as Kept
       bytes -= oldest.bytes
       await rm(join(dir, oldest.name), { force: true })

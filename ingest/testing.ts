@@ -97,13 +97,6 @@ export const exchange = (more: Partial<Exchange> = {}): Exchange => ({
   ...more,
 })
 
-/** A whole body, as the proxy stores it. */
-export const body = (value: unknown): NonNullable<Exchange['reqBody']> => ({
-  bytes: Buffer.from(JSON.stringify(value)),
-  encoding: null,
-  truncated: false,
-})
-
 const pieces = (stored: Exchange['reqBody']) =>
   stored === null
     ? null

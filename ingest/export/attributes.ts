@@ -127,7 +127,11 @@ const genAi = (enriched: Enriched): Attributes => {
 
 /** The first `limit` characters, never half of one. */
 const firstCharacters = (text: string, limit: number): string =>
-  text.length <= limit ? text : [...text.slice(0, limit * 2)].slice(0, limit).join('')
+  text.length <= limit
+    ? text
+    : Array.from(text.slice(0, limit * 2))
+        .slice(0, limit)
+        .join('')
 
 export const previews = ({ row }: Enriched): { readonly input: string; readonly output: string } => ({
   input: firstCharacters(row.input_preview, 300),
