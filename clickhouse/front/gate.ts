@@ -1,7 +1,7 @@
 /**
  * Why a user's SQL may not run.
  *
- * The embedded engine knows no users, and its read-only mode has holes (decisions/0003): a SETTINGS clause inside a
+ * The embedded engine knows no users, and its read-only mode has holes (decisions/0030): a SETTINGS clause inside a
  * subquery lifts it, INTO OUTFILE writes, file() reads, DESCRIBE opens whatever a table function names. So the text is
  * looked at before. Comments nest and literals come in four kinds: no tokenizer of ours would be trusted to tell them
  * apart as the engine does. Words count wherever they stand, literals and comments included.
