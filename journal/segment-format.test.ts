@@ -52,6 +52,13 @@ test('a record: length, checksum of all that follows, type, flags, payload in it
   expect(bytes.readUInt32LE(4)).toBe(crc32(Buffer.from([2, 1, 0, 0, ...Buffer.from('hello')])))
 })
 
+test('an empty piece, with memory or without, does not change the checksum', () => {
+  const pieces = [Buffer.from('he'), new Uint8Array(new ArrayBuffer(0)), Buffer.alloc(0), Buffer.from('llo')]
+  const head = Buffer.alloc(12)
+  writeRecordHead(head, 0, { type: 'end', flags: 0, payload: pieces, length: 5 })
+  expect(head.equals(record('end', 'hello').subarray(0, 12))).toBe(true)
+})
+
 test('whole records are visited until one is not whole', () => {
   const block = Buffer.concat([record('start', 'one'), record('end', 'two and'), record('end', 'three')])
   const seen: [number, number, string][] = []

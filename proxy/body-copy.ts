@@ -48,6 +48,7 @@ export class BodyCopy {
   }
 
   push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return
     this.length += chunk.length
     if (!this.#keep) return
     if (this.#hash === null) {
