@@ -14,7 +14,12 @@ const houses = ['core', 'journal', 'clickhouse', 'control', 'proxy', 'ingest', '
 module.exports = {
   forbidden: [
     // A Svelte component that draws a tree imports itself: that is recursion, not a cycle of modules.
-    { name: 'no-cycles', severity: 'error', from: { pathNot: '^web/ui/lib/(markdown/Tokens|json/JsonTree)\\.svelte$' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: { pathNot: '^web/ui/lib/(markdown/Tokens|json/JsonTree)\\.svelte$' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     ...Object.entries(may).map(([folder, allowed]) => ({
       name: `${folder}-imports`,
       comment: `${folder}/ may import ${allowed.length === 0 ? 'nothing of ours' : allowed.join(', ')}.`,
@@ -34,7 +39,11 @@ module.exports = {
   options: {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'svelte', 'types', 'node', 'default'], extensions: ['.ts', '.js', '.svelte', '.json', '.css'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'svelte', 'types', 'node', 'default'],
+      extensions: ['.ts', '.js', '.svelte', '.json', '.css'],
+    },
     doNotFollow: { path: 'node_modules' },
   },
 }

@@ -33,8 +33,7 @@ const origin = z
   .regex(/^https?:\/\/[^/?#@\s]+\/?$/, 'accepted form: http(s)://host[:port], without a path')
   .transform((text) => text.replace(/\/$/, ''))
 
-export const wireFamilies = ['openai-chat', 'anthropic', 'gemini', 'cohere', 'ollama', 'bedrock'] as const
-export type WireFamily = (typeof wireFamilies)[number]
+const wireFamilies = ['openai-chat', 'anthropic', 'gemini', 'cohere', 'ollama', 'bedrock'] as const
 
 const provider = z.strictObject({
   origin: origin.optional().describe('Where it answers: http(s)://host[:port].'),

@@ -24,26 +24,6 @@ export const isStoredHeader = (lower: string): boolean =>
   !neverEnding.some((ending) => lower.endsWith(ending)) &&
   (storedExactly.has(lower) || lower.endsWith('request-id') || storedPrefixes.some((prefix) => lower.startsWith(prefix)))
 
-const secretParameters = new Set([
-  'key',
-  'api_key',
-  'access_token',
-  'sig',
-  'x-amz-signature',
-  'x-amz-credential',
-  'x-amz-security-token',
-])
-
-/** Masks the values of query parameters that carry keys. */
-export const maskQuery = (query: string): string =>
-  query
-    .split('&')
-    .map((pair) => {
-      const cut = pair.indexOf('=')
-      return cut > 0 && secretParameters.has(pair.slice(0, cut).toLowerCase()) ? `${pair.slice(0, cut)}=***` : pair
-    })
-    .join('&')
-
 /** Shapes of keys that turn up in bodies and error texts. Linear: every alternative begins with a literal. */
 const keyShapes =
   /\b(?:sk-[A-Za-z0-9_-]{16,}|gsk_[A-Za-z0-9]{16,}|xai-[A-Za-z0-9]{16,}|pplx-[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abeprs]-[A-Za-z0-9-]{10,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{0,8192}?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g

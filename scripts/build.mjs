@@ -10,13 +10,19 @@ const folders = ['core', 'journal', 'proxy', 'clickhouse', 'ingest', 'control', 
 const ui = join(root, 'web', 'ui')
 
 const files = (dir) =>
-  existsSync(dir) ? readdirSync(dir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name)) : []
+  existsSync(dir)
+    ? readdirSync(dir, { recursive: true, withFileTypes: true })
+        .filter((e) => e.isFile())
+        .map((e) => join(e.parentPath, e.name))
+    : []
 const newest = (paths) => paths.reduce((latest, path) => Math.max(latest, statSync(path).mtimeMs), 0)
 const own = [join(root, 'package.json'), join(root, 'package-lock.json'), join(root, 'scripts', 'build.mjs')].filter(existsSync)
 
 const stampIsNewer = (stamp, paths) => existsSync(stamp) && statSync(stamp).mtimeMs > newest(paths)
 
-const serverFiles = folders.flatMap((folder) => files(join(root, folder))).filter((path) => !path.endsWith('.test.ts') && !path.includes('/screenshots/'))
+const serverFiles = folders
+  .flatMap((folder) => files(join(root, folder)))
+  .filter((path) => !path.endsWith('.test.ts') && !path.includes('/screenshots/'))
 const serverStamp = join(dist, '.server')
 if (!stampIsNewer(serverStamp, [...serverFiles, ...own])) {
   for (const folder of folders) rmSync(join(dist, folder), { recursive: true, force: true })

@@ -10,7 +10,24 @@ const checks = [
   ['svelte', bin('svelte-check'), ['--tsconfig', './tsconfig.json', '--fail-on-warnings', '--threshold', 'warning']],
   ['lint', bin('oxlint'), ['--deny-warnings']],
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
-  ['imports', bin('depcruise'), ['--config', '.dependency-cruiser.cjs', 'core', 'journal', 'proxy', 'clickhouse', 'ingest', 'control', 'web', 'cli', 'bench', 'e2e']],
+  [
+    'imports',
+    bin('depcruise'),
+    [
+      '--config',
+      '.dependency-cruiser.cjs',
+      'core',
+      'journal',
+      'proxy',
+      'clickhouse',
+      'ingest',
+      'control',
+      'web',
+      'cli',
+      'bench',
+      'e2e',
+    ],
+  ],
   ['unused', bin('knip'), ['--no-progress']],
 ]
 const only = process.argv.slice(2)

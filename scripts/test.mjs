@@ -17,10 +17,12 @@ const stop = (message) => {
 /** A system package, by apt where we are root; elsewhere the person is told. */
 const systemPackage = (command, name) => {
   if (has(command)) return
-  if (!has('apt-get') || process.getuid?.() !== 0) stop(`The tests need ${command}. Install it (Debian: apt-get install ${name}) and run npm test again.`)
+  if (!has('apt-get') || process.getuid?.() !== 0)
+    stop(`The tests need ${command}. Install it (Debian: apt-get install ${name}) and run npm test again.`)
   console.log(`Installing ${name} ...`)
   run('apt-get', ['update', '-qq'], { stdio: 'ignore' })
-  if (run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], { stdio: 'ignore' }) !== 0) stop(`${name} could not be installed.`)
+  if (run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], { stdio: 'ignore' }) !== 0)
+    stop(`${name} could not be installed.`)
 }
 
 /** Python SDKs, pinned in e2e/requirements.txt, in a virtual environment of the repository's own. */
@@ -34,7 +36,8 @@ const pythonSdks = () => {
   console.log('Installing the Python SDKs ...')
   rmSync(venv, { recursive: true, force: true })
   if (run('python3', ['-m', 'venv', venv]) !== 0) stop('python3 -m venv failed. On Debian: apt-get install python3-venv.')
-  if (run(join(venv, 'bin', 'pip'), ['install', '-q', '-r', requirements]) !== 0) stop('pip could not install e2e/requirements.txt.')
+  if (run(join(venv, 'bin', 'pip'), ['install', '-q', '-r', requirements]) !== 0)
+    stop('pip could not install e2e/requirements.txt.')
   writeFileSync(stamp, wanted)
   return venv
 }
@@ -50,7 +53,13 @@ rmSync(report, { force: true })
 const status = run(
   join(root, 'node_modules', '.bin', 'vitest'),
   ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters],
-  { env: { ...process.env, WEIR_TEST_PYTHON: join(venv, 'bin', 'python'), WEIR_TEST_CHROMIUM: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim() } },
+  {
+    env: {
+      ...process.env,
+      WEIR_TEST_PYTHON: join(venv, 'bin', 'python'),
+      WEIR_TEST_CHROMIUM: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
+    },
+  },
 )
 if (!existsSync(report)) stop('vitest wrote no report.')
 const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'))

@@ -1,5 +1,4 @@
 import type { Config, ProviderConfig } from '../config.js'
-import { isLoopback } from '../config.js'
 
 /** How a route's bodies are shaped, and so which reader takes them and which shape our own errors wear. */
 export type Family = 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini' | 'cohere' | 'ollama' | 'bedrock'
@@ -264,6 +263,3 @@ export const originOf = (provider: Provider, segment: string | null): string =>
     : provider.name === 'vertex' && segment === 'global'
       ? provider.origin.replace('{segment}-', '')
       : provider.origin.replace('{segment}', segment)
-
-/** True for an origin that only this machine can reach. */
-export const isLocalOrigin = (origin: string): boolean => isLoopback(new URL(origin).hostname)
