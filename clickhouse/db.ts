@@ -26,8 +26,8 @@ export interface Db {
    */
   rows<T>(name: string, sql: string, params?: Params): Promise<T[]>
   /**
-   * One answer in a ClickHouse format, for SQL a user wrote. Read-only, limited to 10,000 rows; on the embedded engine the
-   * text passes the gate (`front/gate.ts`) first.
+   * One answer in a ClickHouse format, for SQL a user wrote. Read-only, limited to 10,000 rows; the text passes the gate
+   * (`front/gate.ts`) first.
    */
   raw(sql: string, options: RawOptions): Promise<RawResult>
   /** A statement without an answer (migrations, chores). */

@@ -276,6 +276,16 @@ describe.each(engines())('$name', ({ name, open }) => {
     ).rejects.toMatchObject({ code: 159 })
   })
 
+  test('parameters of a client arrive as it escaped them', async () => {
+    const db = await opened(open)
+    const { bytes } = await db.raw('SELECT {s:String} AS s, {a:Array(String)} AS a, {n:Nullable(UInt8)} AS n', {
+      format: 'JSONEachRow',
+      params: {},
+      wireParams: { s: "it's \\\\ \\t", a: "['b\\'c']", n: '\\N' },
+    })
+    expect(JSON.parse(Buffer.from(bytes).toString())).toEqual({ s: "it's \\ \t", a: ["b'c"], n: null })
+  })
+
   test('a slow raw answer holds up neither questions nor inserts', async () => {
     const db = await opened(open)
     const tenant = randomUUID()

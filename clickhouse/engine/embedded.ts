@@ -2,10 +2,10 @@ import { Session, drainPending } from 'chdb'
 import { mkdir } from 'node:fs/promises'
 import { acquireFolderLock } from '../../core/folder-lock.js'
 import { DbError, type Db, type Params } from '../db.js'
-import { gate } from '../front/gate.js'
 import { questionMemoryBytes, writeEngineConfig } from './embedded-config.js'
 import { insertSettings } from './insert-settings.js'
 import { boundParams, sqlString, wireText } from './bound-params.js'
+import { passGate } from './pass-gate.js'
 import { inTurn } from './in-turn.js'
 
 interface Question {
@@ -49,12 +49,6 @@ const failure = (cause: unknown): DbError => {
 }
 
 const parseLines = <T>(text: string): T[] => (text === '' ? [] : (JSON.parse(`[${text.trimEnd().replaceAll('\n', ',')}]`) as T[]))
-
-const passed = (text: string): string => {
-  const { sql, refused } = gate(text)
-  if (refused !== null) throw new DbError(164, `Code: 164. DB::Exception: ${refused.message} (READONLY)`)
-  return sql
-}
 
 /**
  * chDB in this process, with the folder to itself.
@@ -118,7 +112,7 @@ export const openEmbedded = async (dir: string): Promise<Db> => {
       }),
     raw: (text, { format, params, wireParams = {}, maxSeconds = 10 }) =>
       guestTurn(async () => {
-        const sql = passed(text)
+        const sql = passGate(text)
         const limits = { seconds: maxSeconds, rows: 10_000, readonly: 1 } as const
         const result = await read({ sql, format, wireParams: { ...wired(sql, params), ...wireParams }, limits })
         return {
