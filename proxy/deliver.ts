@@ -49,6 +49,8 @@ class Delivery implements Sink, Watched, Leavable {
   #form: 'sse' | 'array' | null = null
   #holdTimer: NodeJS.Timeout | null = null
   #waitingForDrain = false
+  /** Whether the last byte that came ended an event. Asked before the reader is ended, which closes what is open. */
+  #onBoundary = false
   readonly #family: Family
   readonly #reply: Reply
   readonly #res: ServerResponse
@@ -146,6 +148,7 @@ class Delivery implements Sink, Watched, Leavable {
     this.#finishing = true
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer)
     this.#record.mark('lastByte')
+    this.#onBoundary = this.#record.reader?.onBoundary === true
     const reading = this.#upstreamOver ? this.#record.reader?.end() : undefined
     if (reading === undefined) this.#completed()
     else void reading.then(() => this.#completed())
@@ -162,17 +165,15 @@ class Delivery implements Sink, Watched, Leavable {
       facts !== undefined &&
       status < 400 &&
       asked?.streaming === true &&
-      this.#form !== null &&
       reader?.terminal !== true &&
       facts.finishReason === null &&
       !facts.notes.includes('unreadable')
-    )
-      ending = {
-        outcome: 'upstream_abort',
-        status,
-        error: { kind: 'network', code: 'upstream_reset', message: 'The stream ended without its last event.' },
-      }
-    else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
+    ) {
+      const error = new WeirError('upstream_reset', 'The stream ended without its last event.')
+      if (this.#form !== null) return this.#breakOff(error)
+      // Nothing of ours can be put into an encoded answer, or past a promised length: the row alone tells.
+      if (this.#record.responseEncoding !== null) ending = { ...endingOf(error), status }
+    } else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
     this.#end(ending, (failure) => {
       if (failure !== null && this.#record.durability === 'strict') return void this.#res.destroy()
       this.#release()
@@ -202,30 +203,26 @@ class Delivery implements Sink, Watched, Leavable {
     this.#finishing = true
     this.#record.mark('lastByte')
     const error = cause instanceof WeirError ? cause : new WeirError('upstream_reset', 'The upstream broke off.', { cause })
+    this.#onBoundary = reader?.onBoundary === true
     const reading = reader?.end()
-    const close = (): void => {
-      const told = endingOf(error)
-      this.#end(
-        { ...told, outcome: told.outcome === 'refused' ? 'upstream_abort' : told.outcome, status: this.#reply.status },
-        () => {
-          const event =
-            this.#form !== null && reader?.onBoundary === true
-              ? errorEvent(this.#family, this.#form, {
-                  code: error.code,
-                  message: error.message,
-                  param: null,
-                  id: this.#record.id,
-                })
-              : null
-          this.#release()
-          // Cut inside an event, or where a length was promised: it must not look like an end.
-          if (event === null) this.#destroyAfterFlush()
-          else this.#res.end(event)
-        },
-      )
-    }
-    if (reading === undefined) close()
-    else void reading.then(close)
+    if (reading === undefined) this.#breakOff(error)
+    else void reading.then(() => this.#breakOff(error))
+  }
+
+  /** The answer is not whole: our error event on an event boundary, else a broken connection; never what looks like an end. */
+  #breakOff(error: WeirError): void {
+    const { outcome, ...told } = endingOf(error)
+    this.#end({ ...told, outcome: outcome === 'refused' ? 'upstream_abort' : outcome, status: this.#reply.status }, () => {
+      const { code, message } = error
+      const event =
+        this.#form !== null && this.#onBoundary
+          ? errorEvent(this.#family, this.#form, { code, message, param: null, id: this.#record.id })
+          : null
+      this.#release()
+      // Cut inside an event, or where a length was promised.
+      if (event === null) this.#destroyAfterFlush()
+      else this.#res.end(event)
+    })
   }
 
   /** What came still goes out; then the connection breaks, as the upstream's did. */

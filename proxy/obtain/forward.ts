@@ -65,10 +65,9 @@ export const upstreamError = (cause: unknown, host: string, hadHead: boolean, co
   const known = networkCodes[code]
   if (known !== undefined && !hadHead)
     return new WeirError('upstream_unreachable', `${host} cannot be called: ${known} (${code}).`, { cause })
-  if (badHead.has(code) || code.startsWith('HPE_'))
-    return new WeirError('upstream_bad_response', `${host} answered with something that is not HTTP as it should be (${code}).`, {
-      cause,
-    })
+  // Not every error of undici's parser has a code.
+  if (badHead.has(code) || code.startsWith('HPE_') || (cause as { name?: unknown }).name === 'HTTPParserError')
+    return new WeirError('upstream_bad_response', `${host} answered with something that is not HTTP as it should be.`, { cause })
   return new WeirError(
     'upstream_reset',
     `${host} broke the connection ${hadHead ? 'inside its answer' : 'before it answered'}.`,

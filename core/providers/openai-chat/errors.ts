@@ -23,6 +23,9 @@ const kinds: Readonly<Record<string, ErrorKind>> = {
   authentication_error: 'auth',
 }
 
+/** Types that say no more than a status of 5xx does, and less than 503: there the status tells. */
+const vague = new Set(['server_error', 'internal_server_error'])
+
 const wordOf = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '')
 
 /**
@@ -39,6 +42,8 @@ export const toldByOpenAi = (value: unknown): Told | null => {
   const type = wordOf(error.type)
   const numeric = Number(code === '' ? (error.status_code ?? 0) : code)
   const kind =
-    kinds[code] ?? kinds[type] ?? (Number.isInteger(numeric) && numeric >= 400 && numeric <= 599 ? kindOfStatus(numeric) : '')
+    kinds[code] ??
+    (vague.has(type) ? undefined : kinds[type]) ??
+    (Number.isInteger(numeric) && numeric >= 400 && numeric <= 599 ? kindOfStatus(numeric) : '')
   return { kind, code: code === '' ? type : code, message: textAt(error, 'message') ?? textAt(value, 'message') ?? '' }
 }
