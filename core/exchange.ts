@@ -146,6 +146,8 @@ export interface Exchange {
   readonly warnings: readonly string[]
   /** What the reader of the answer noted: `malformed`, `unreadable`, `clamped` ... */
   readonly notes: readonly string[]
+  /** Where whole bodies beyond the limit lie, under `bodies.spill`: `<tenant>/<yyyymmdd>/<id>`, then `.req`, `.res`. */
+  readonly spill?: string
   readonly retentionDays: { readonly rows: number; readonly bodies: number }
 }
 

@@ -45,6 +45,8 @@ const enrich: Enrich = (event, position) =>
         request_sha256: '',
         response_sha256: '',
         spill: '',
+        request_headers: [],
+        response_headers: [],
       },
     },
     position,

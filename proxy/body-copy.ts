@@ -47,6 +47,11 @@ export class BodyCopy {
     this.#spillPath = keep ? spillPath : null
   }
 
+  /** Whether the whole body is in its file. */
+  get spilled(): boolean {
+    return this.#spill !== null
+  }
+
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
     this.length += chunk.length

@@ -152,12 +152,16 @@ export class CallRecord {
 
   #copy(side: 'req' | 'res', omit: boolean): BodyCopy {
     const { store, limit, spill } = this.#deps.config.bodies
-    return new BodyCopy(!omit, store ? limit : 0, spill === null || !store ? null : () => this.#spillPath(spill, side))
+    return new BodyCopy(
+      !omit,
+      store ? limit : 0,
+      spill === null || !store ? null : () => join(spill, `${this.#spillName()}.${side}`),
+    )
   }
 
-  #spillPath(folder: string, side: 'req' | 'res'): string {
+  #spillName(): string {
     const day = new Date(this.startedAtMs).toISOString().slice(0, 10).replaceAll('-', '')
-    return join(folder, this.call?.tenant ?? 'default', day, `${this.id}.${side}`)
+    return `${this.call?.tenant ?? 'default'}/${day}/${this.id}`
   }
 
   get durability(): Durability {
@@ -267,6 +271,7 @@ export class CallRecord {
       altered: this.altered,
       warnings: this.warnings,
       notes: facts?.notes ?? [],
+      ...(ending && (request?.spilled === true || response?.spilled === true) ? { spill: this.#spillName() } : {}),
       retentionDays: config.retention,
     }
   }

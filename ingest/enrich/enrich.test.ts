@@ -144,6 +144,27 @@ describe('trace ids', () => {
 })
 
 describe('bodies', () => {
+  test('allow-listed headers lie beside them, in their order; what looks like a key is masked in all of it', () => {
+    const { bodies, row } = enriched({
+      ...call,
+      reqHeaders: [
+        ['user-agent', 'a'],
+        ['x-request-id', 'sk-abcdefghijklmnop1234'],
+      ],
+      resHeaders: [['openai-version', '2020-10-01']],
+      reqBody: stored(JSON.stringify({ messages: [{ role: 'user', content: 'my key is sk-abcdefghijklmnop1234' }] })),
+      spill: 'default/20260819/id',
+    })
+    expect(bodies?.request_headers).toEqual([
+      ['user-agent', 'a'],
+      ['x-request-id', 'sk-abc***'],
+    ])
+    expect(bodies?.response_headers).toEqual([['openai-version', '2020-10-01']])
+    expect(bodies?.request_body).toContain('my key is sk-abc***')
+    expect(row.input_preview).toBe('my key is sk-abc***')
+    expect(bodies?.spill).toBe('default/20260819/id')
+  })
+
   const text = JSON.stringify(answer)
   test.each([
     ['gzip', gzipSync(text)],
@@ -181,7 +202,16 @@ describe('bodies', () => {
       request_state: 'omitted',
       response_state: 'omitted',
     })
-    expect(enriched({ ...call, reqBody: null, resBody: null, counts: counts({ reqBytes: 0, resBytes: 0 }) }).bodies).toBeNull()
+    expect(
+      enriched({
+        ...call,
+        reqBody: null,
+        resBody: null,
+        reqHeaders: [],
+        resHeaders: [],
+        counts: counts({ reqBytes: 0, resBytes: 0 }),
+      }).bodies,
+    ).toBeNull()
   })
 })
 

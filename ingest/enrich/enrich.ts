@@ -5,6 +5,7 @@ import type { Conversation } from '../../core/messages.js'
 import type { PriceBook } from '../../core/prices/book.js'
 import type { Cost } from '../../core/prices/cost.js'
 import { price } from '../../core/prices/price.js'
+import { maskSecrets } from '../../core/redact.js'
 import { readUsage } from '../../core/usage-reader.js'
 import { bodyText, type BodyText } from './decode-body.js'
 import type { AttemptTuple, BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
@@ -89,21 +90,27 @@ const marks = ({ marksUs }: Exchange): Record<string, number> => {
 const overheadUs = ({ marksUs: { sent, lastByte, closed } }: Exchange): number =>
   uint32((sent ?? closed ?? 0) + (sent !== null && lastByte !== null && closed !== null ? Math.max(0, closed - lastByte) : 0))
 
+const headerTuples = (headers: Exchange['reqHeaders']): [string, string][] =>
+  headers.map(([name, value]) => [name, maskSecrets(wellFormed(value))])
+
 const bodiesRow = (exchange: Exchange, request: BodyText, response: BodyText): BodiesRow | null => {
-  if (request.state === 'none' && response.state === 'none') return null
+  const { reqHeaders, resHeaders } = exchange
+  if (request.state === 'none' && response.state === 'none' && reqHeaders.length + resHeaders.length === 0) return null
   return {
     tenant_id: exchange.tenant,
     ts: timestamp(exchange.startedAt),
     request_id: exchange.id,
     ver: 1,
     retention_days: exchange.retentionDays.bodies,
-    request_body: request.text,
-    response_body: response.text,
+    request_body: maskSecrets(request.text),
+    response_body: maskSecrets(response.text),
     request_state: request.state,
     response_state: response.state,
     request_sha256: exchange.sha256.req ?? '',
     response_sha256: exchange.sha256.res ?? '',
-    spill: '',
+    spill: exchange.spill ?? '',
+    request_headers: headerTuples(reqHeaders),
+    response_headers: headerTuples(resHeaders),
   }
 }
 
@@ -237,8 +244,8 @@ export const enrich = (exchange: Exchange, position: Position, { book }: { reado
     prompt_id: text(identity.promptId),
     prompt_version: text(identity.promptVersion),
     prompt_hash: promptHash(conversation),
-    input_preview: conversation === null ? '' : inputPreview(conversation),
-    output_preview: conversation === null ? '' : outputPreview(conversation),
+    input_preview: conversation === null ? '' : maskSecrets(inputPreview(conversation)),
+    output_preview: conversation === null ? '' : maskSecrets(outputPreview(conversation)),
   }
   return { exchange, usage, cost, row, bodies: bodiesRow(exchange, request, response) }
 }

@@ -131,5 +131,8 @@ export interface BodiesRow {
   readonly response_state: BodyState
   readonly request_sha256: string
   readonly response_sha256: string
+  /** Where the whole bodies lie, under the configured folder and without `.req` or `.res`; empty = nowhere. */
   readonly spill: string
+  readonly request_headers: readonly (readonly [string, string])[]
+  readonly response_headers: readonly (readonly [string, string])[]
 }

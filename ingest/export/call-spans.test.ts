@@ -47,6 +47,8 @@ const asked = (json: object): BodiesRow => ({
   request_sha256: '',
   response_sha256: '',
   spill: '',
+  request_headers: [],
+  response_headers: [],
 })
 
 // Worked out with a shell: printf 's1|019ab000-0000-7000-8000-000000000001|call|0' | sha256sum | cut -c1-16, and so on.

@@ -579,7 +579,7 @@ describe('one request', () => {
     expect(bodies.request).toMatchObject({ state: 'stored', sha256: 'ab12' })
     expect(JSON.parse(bodies.response.text ?? '')).toMatchObject({ choices: [{ message: { content: 'In Bavaria.' } }] })
     const without = await ask<Bodies>(bodiesSchema, `/api/requests/${recent[0]?.id ?? ''}/bodies`)
-    expect(without.request).toEqual({ state: 'missing', text: null, sha256: '' })
+    expect(without.request).toEqual({ state: 'missing', text: null, sha256: '', headers: [] })
   })
 
   test('free text finds words of a body and text of a preview', async () => {

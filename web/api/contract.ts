@@ -299,6 +299,7 @@ const bodySchema = z.object({
   state: bodyState,
   text: z.string().nullable(),
   sha256: z.string().describe('of the whole body as relayed; empty = not known'),
+  headers: z.array(z.tuple([z.string(), z.string()])).describe('name and value of the headers that may be stored'),
 })
 export const bodiesSchema = z.object({ id: z.uuid(), request: bodySchema, response: bodySchema })
 export type Bodies = z.infer<typeof bodiesSchema>

@@ -83,10 +83,16 @@ const detailOf = (row: StoredRequest, bodies: StoredBodies | null): RequestDetai
 const textOf = (state: State, text: string | undefined): string | null =>
   state === 'stored' || state === 'truncated' ? (text ?? null) : null
 
-const bodyOf = (state: string | undefined, text: string | undefined, sha256: string | undefined): Bodies['request'] => ({
+const bodyOf = (
+  state: string | undefined,
+  text: string | undefined,
+  sha256: string | undefined,
+  headers: StoredBodies['requestHeaders'] = [],
+): Bodies['request'] => ({
   state: stateOf(state),
   text: textOf(stateOf(state), text),
   sha256: sha256 ?? '',
+  headers: headers.map(([name, value]) => [name, value]),
 })
 
 const monthMs = 30 * 86_400_000
@@ -144,8 +150,8 @@ export const requestRoutes = [
       const { row, bodies } = await found(house, params.id)
       return {
         id: row.id,
-        request: bodyOf(bodies?.requestState, bodies?.request, bodies?.requestSha256),
-        response: bodyOf(bodies?.responseState, bodies?.response, bodies?.responseSha256),
+        request: bodyOf(bodies?.requestState, bodies?.request, bodies?.requestSha256, bodies?.requestHeaders),
+        response: bodyOf(bodies?.responseState, bodies?.response, bodies?.responseSha256, bodies?.responseHeaders),
       }
     },
   }),
