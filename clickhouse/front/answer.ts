@@ -38,10 +38,9 @@ export const summaryOf = ({ bytes, elapsedMs, rowsRead, bytesRead }: RawResult):
 const statuses: Readonly<Record<number, number>> = {
   // Cannot be parsed, wrong types, bad arguments.
   ...Object.fromEntries(
-    [6, 26, 27, 36, 38, 41, 42, 43, 44, 48, 50, 53, 57, 62, 69, 70, 72, 73, 130, 179, 184, 206, 215, 386, 456, 457].map((code) => [
-      code,
-      400,
-    ]),
+    [6, 26, 27, 36, 38, 41, 42, 43, 44, 48, 50, 53, 57, 62, 69, 70, 72, 73, 130, 179, 184, 206, 215, 386, 456, 457].map(
+      (code) => [code, 400],
+    ),
   ),
   ...Object.fromEntries([16, 46, 47, 60, 81].map((code) => [code, 404])),
   159: 408,
