@@ -23,10 +23,10 @@ export interface Bounds {
 
 /**
  * Every insert has its price whatever it holds (about 85 ms of CPU: seven tables, five views), every row adds to what the engine
- * holds at once (5,000 rows took 290 MiB, 10,000 did not fit into its 384): hence 2,500 rows or 4 MiB, at most one small batch in
+ * holds at once (5,000 rows took 290 MiB, 10,000 did not fit into its 384): hence 4,000 rows or 8 MiB, at most one small batch in
  * 750 ms, and no larger ones when behind. storage.md allows 50,000 rows and 64 MiB then; docs/decisions/0040.
  */
-export const storeBounds: Bounds = { events: 2500, bytes: 4 * 1024 * 1024, everyMs: 750 }
+export const storeBounds: Bounds = { events: 4000, bytes: 8 * 1024 * 1024, everyMs: 750 }
 
 /** One read of the source: what is decoded and enriched at a time. A record is at most 8 MiB. */
 const chunk = { records: 500, bytes: 8 * 1024 * 1024 }

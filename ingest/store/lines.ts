@@ -13,7 +13,11 @@ export interface Lines {
   clear(): void
 }
 
+/** Columns by name; a plain object. */
+type Row = Readonly<Record<string, unknown>>
+
 const isEmpty = (value: object): boolean => {
+  if (Array.isArray(value)) return value.length === 0
   for (const _ in value) return false
   return true
 }
@@ -22,9 +26,10 @@ const isEmpty = (value: object): boolean => {
  * Leaves out what is the column's default anyway: null, false, empty text, empty lists and maps. Half of a row's 80 columns are, and
  * both sides save the work (lines 40 -> 20, insert 75 -> 54 microseconds a row). Numbers stay: 0 tokens are not NULL tokens.
  */
-const withoutDefaults = (row: object): object => {
+const withoutDefaults = (row: Row): object => {
   const rest: Record<string, unknown> = {}
-  for (const [column, value] of Object.entries(row) as [string, unknown][]) {
+  for (const column in row) {
+    const value: unknown = row[column]
     if (value === null || value === '' || value === false) continue
     if (typeof value === 'object' && isEmpty(value)) continue
     rest[column] = value
@@ -49,7 +54,7 @@ export const createLines = (): Lines => {
   return {
     push(row) {
       if (row !== null) {
-        const json = JSON.stringify(withoutDefaults(row))
+        const json = JSON.stringify(withoutDefaults(row as Row))
         reserve(json.length * 3 + 1) // three bytes are the most one UTF-16 unit takes in UTF-8
         used += buffer.write(json, used)
         buffer[used++] = 10
