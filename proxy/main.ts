@@ -121,10 +121,8 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     door,
   )
   server.on('checkContinue', door)
-  server.on('checkExpectation', (_req: IncomingMessage, res: ServerResponse) => {
-    const error = new WeirError('expect_failed', 'The only expectation that can be met is 100-continue.', { param: 'Expect' })
-    writeRefusal(res, 417, refusalHeaders('openai-chat', error), refusalBytes('openai-chat', error, ''))
-  })
+  // Refused like any other call of its path, with a row.
+  server.on('checkExpectation', door)
   server.on('upgrade', (req, socket, head) => {
     if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) return void socket.destroy()
     serveUpgrade(req, socket, head)

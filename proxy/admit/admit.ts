@@ -7,8 +7,9 @@ import { originOf, type Family, type Provider } from '../../core/providers/regis
 import { resolveModel, routeOf } from '../../core/providers/routes.js'
 import type { Call, Target } from '../call.js'
 import type { Client } from '../client.js'
+import { meetExpectation } from '../expectation.js'
 import type { CallRecord } from '../record.js'
-import { readBody, type BodyRules, type HeldBody } from './read-body.js'
+import { checkDeclared, readBody, type BodyRules, type HeldBody } from './read-body.js'
 
 export interface AdmitDeps {
   readonly config: Config
@@ -127,7 +128,8 @@ export const headersFor = (call: Call, target: Target): readonly string[] => {
 export const admitBy =
   (deps: AdmitDeps) =>
   async (call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<Admitted> => {
-    if (req.headers.expect !== undefined) res.writeContinue()
+    checkDeclared(req, deps.bodies)
+    meetExpectation(req, res)
     if (record.request === null) throw new WeirError('internal', 'A call was admitted before it was identified.')
     const body = await readBody(req, record.request, deps.bodies)
     client.serving = null

@@ -38,16 +38,27 @@ export interface BodyRules {
 
 const headBytes = 1024 ** 2
 
+const declaredLength = (req: IncomingMessage): number => Number(req.headers['content-length'] ?? Number.NaN)
+
+const tooLarge = (limitBytes: number): WeirError =>
+  new WeirError('body_too_large', `The request body is over ${limitBytes} bytes (ceilings.body in weir.yaml).`)
+
+/**
+ * Refuses by its declared length alone, so that the caller need not send it.
+ *
+ * @throws WeirError `body_too_large`
+ */
+export const checkDeclared = (req: IncomingMessage, { limitBytes }: BodyRules): void => {
+  if (declaredLength(req) > limitBytes) throw tooLarge(limitBytes)
+}
+
 /**
  * Reads a request body whole: routing, resending and failover need it.
  *
  * @throws WeirError `body_too_large`, `request_timeout`; ClientGone.
  */
 export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules): Promise<HeldBody> => {
-  const declared = Number(req.headers['content-length'] ?? Number.NaN)
-  const tooLarge = (): WeirError =>
-    new WeirError('body_too_large', `The request body is over ${rules.limitBytes} bytes (ceilings.body in weir.yaml).`)
-  if (declared > rules.limitBytes) return Promise.reject(tooLarge())
+  const declared = declaredLength(req)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
@@ -83,7 +94,7 @@ export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules)
       idle.dueAt = rules.deadlines.now() + rules.idleMs
       copy.push(chunk)
       length += chunk.length
-      if (length > rules.limitBytes) return fail(tooLarge())
+      if (length > rules.limitBytes) return fail(tooLarge(rules.limitBytes))
       if (file !== null) {
         if (length - chunk.length < headBytes) chunks.push(chunk)
         if (!file.write(chunk)) {

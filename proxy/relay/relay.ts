@@ -15,6 +15,7 @@ import type { Call, Reply, Sink, Target } from '../call.js'
 import type { Client } from '../client.js'
 import type { Deadlines, Watched } from '../deadlines.js'
 import { deliver, type DeliverDeps } from '../deliver.js'
+import { meetExpectation } from '../expectation.js'
 import { upstreamError } from '../obtain/forward.js'
 import type { CallRecord } from '../record.js'
 
@@ -89,7 +90,7 @@ export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
       const { target } = call
       if (target === null) throw new WeirError('internal', 'A call without a target cannot be relayed.')
       record.mark('admitted')
-      if (req.headers.expect !== undefined) res.writeContinue()
+      meetExpectation(req, res)
       const failure = await record.start()
       if (failure !== null) {
         if (record.durability === 'strict' || config.journal.full === 'refuse')
