@@ -66,6 +66,8 @@ export const startHouse = ({ config, log, env = {}, hubArgs = [], onProxyReady }
       for (const [name, port] of Object.entries(ports)) kept[variables[name] ?? name] = String(port)
     },
   }
+  // The engine's questions run on libuv's pool: with its four threads, slow ones would keep the journal's reads waiting.
+  const hubEnv = () => ({ UV_THREADPOOL_SIZE: '16', ...common.env() })
   let proxyRole: Supervised | null = null
   let hub: Supervised | null = null
   let stopping: Promise<void> | null = null
@@ -86,7 +88,7 @@ export const startHouse = ({ config, log, env = {}, hubArgs = [], onProxyReady }
     await Promise.race([proxyReady, new Promise((resolve) => setTimeout(resolve, proxyHeadStartMs).unref())])
     refuseWhenStopping()
     const proxyUrl = urlOf(config.host, Number(kept.WEIR_PROXY_PORT ?? config.proxyPort))
-    hub = supervise({ ...common, name: 'hub', args: ['hub', '--proxy-url', proxyUrl, ...hubArgs] })
+    hub = supervise({ ...common, env: hubEnv, name: 'hub', args: ['hub', '--proxy-url', proxyUrl, ...hubArgs] })
     const [proxy, ports] = await Promise.all([proxyReady, hub.firstReady])
     return {
       proxy,

@@ -37,10 +37,10 @@ const start = async (config: Config, log: Log): Promise<RunningRole> => {
   return {
     ports: { proxy: proxy.port },
     drain: () => proxy.drain(),
-    // Calls that are still open become `proxy_lost` when the journal is recovered.
-    stop() {
+    async stop() {
       unwatch()
-      return journal.close()
+      await proxy.stop()
+      await journal.close()
     },
   }
 }

@@ -35,6 +35,8 @@ export interface Proxy {
   readonly port: number
   /** Stops taking calls; resolves when the last one has ended or `drain.timeout` is over. The journal stays open. */
   drain(): Promise<void>
+  /** Ends every call that is still open, as `draining`, and waits at most a second for their records. */
+  stop(): Promise<void>
   /** Takes providers, models, timeouts and recording rules from a new configuration. Ports and folders stay. */
   reload(config: Config): void
 }
@@ -156,6 +158,15 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     })
   })
 
+  const giveUpAll = (): void => {
+    const cause = new WeirError('draining', 'This proxy had to stop before the answer was complete.')
+    for (const watched of deadlines.all()) watched.giveUp?.(cause)
+  }
+  const stop = async (): Promise<void> => {
+    draining = true
+    giveUpAll()
+    for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
   const drain = async (): Promise<void> => {
     draining = true
     if (config.drain.delay > 0) await new Promise((resolve) => setTimeout(resolve, config.drain.delay))
@@ -165,10 +176,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
       server.closeIdleConnections()
       if (metrics.inFlight() === 0) for (const socket of sockets) socket.destroySoon()
     }, 50)
-    const cut = new WeirError('draining', 'This proxy had to stop before the answer was complete.')
-    const timeout = setTimeout(() => {
-      for (const watched of deadlines.all()) watched.giveUp?.(cut)
-    }, config.drain.timeout)
+    const timeout = setTimeout(giveUpAll, config.drain.timeout)
     const last = setTimeout(() => {
       for (const socket of sockets) socket.destroy()
     }, config.drain.timeout + 2000)
@@ -183,6 +191,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
   return {
     port: (server.address() as AddressInfo).port,
     drain,
+    stop,
     reload: (next) => {
       const before = furnished
       furnished = furnish(next)
