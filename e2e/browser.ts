@@ -4,8 +4,11 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 /** The system's Chromium: no browser is downloaded. */
 const executable = (): string => {
   const named = process.env.WEIR_CHROMIUM
-  const found = [named, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path !== undefined && existsSync(path))
-  if (found === undefined) throw new Error('No Chromium was found. Install the system package `chromium`, or name one in WEIR_CHROMIUM.')
+  const found = [named, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+    (path) => path !== undefined && existsSync(path),
+  )
+  if (found === undefined)
+    throw new Error('No Chromium was found. Install the system package `chromium`, or name one in WEIR_CHROMIUM.')
   return found
 }
 

@@ -25,7 +25,11 @@ const shots: readonly Shot[] = [
   { name: 'overview', path: '/?range=15m' },
   { name: 'requests', path: '/requests' },
   { name: 'requests-failed', path: `/requests?${failedCalls}` },
-  { name: 'requests-filter', path: `/requests?${priced}`, act: async (page) => page.getByRole('button', { name: 'Filter', exact: true }).click() },
+  {
+    name: 'requests-filter',
+    path: `/requests?${priced}`,
+    act: async (page) => page.getByRole('button', { name: 'Filter', exact: true }).click(),
+  },
   { name: 'call-conversation', path: `/requests?${withTools}`, act: openFirst },
   { name: 'call-raw', path: `/requests?${withTools}&tab=raw`, act: openFirst },
   { name: 'call-timing', path: `/requests?${withTools}&tab=timing`, act: openFirst },

@@ -119,6 +119,46 @@ const firstLine = (child: ChildProcess, stderr: () => string): Promise<string> =
     child.once('error', reject)
   })
 
+const pollMs = 150
+
+/** However many tests wait for a row, one query at a time asks for all of them. */
+const rowWaiter = (rowsOf: (ids: readonly string[]) => Promise<Row[]>): RunningHouse['row'] => {
+  const waiting = new Map<string, Promise<Row>>()
+  const found = new Map<string, (rows: readonly Row[]) => void>()
+  let asking = false
+  const ask = async (): Promise<void> => {
+    asking = true
+    while (found.size > 0) {
+      const rows = await rowsOf([...found.keys()]).catch(() => [])
+      for (const [id, tell] of found) {
+        const own = rows.filter((row) => row.id === id)
+        if (own.length > 0) tell(own)
+      }
+      if (found.size > 0) await new Promise((resolve) => setTimeout(resolve, pollMs))
+    }
+    asking = false
+  }
+  const wait = (id: string, timeoutMs: number): Promise<Row> =>
+    new Promise<Row>((resolve, reject) => {
+      const over = setTimeout(() => {
+        found.delete(id)
+        reject(new Error(`Waited ${timeoutMs} ms in vain for the row of ${id}.`))
+      }, timeoutMs)
+      found.set(id, ([row, ...more]) => {
+        clearTimeout(over)
+        found.delete(id)
+        if (more.length > 0) reject(new Error(`${more.length + 1} rows for ${id}.`))
+        else resolve(row as Row)
+      })
+      if (!asking) void ask()
+    }).finally(() => waiting.delete(id))
+  return (id, timeoutMs = 30_000) => {
+    const before = waiting.get(id) ?? wait(id, timeoutMs)
+    waiting.set(id, before)
+    return before
+  }
+}
+
 /**
  * Starts `weir start --json` from `dist/`, every port picked by the system.
  *
@@ -203,18 +243,7 @@ export const openHouse = async ({ yaml, env = {}, args = [] }: Options): Promise
     stderr: () => said,
     query,
     rows,
-    async row(id, timeoutMs = 30_000) {
-      const found = await until(
-        `the row of ${id}`,
-        async () => {
-          const now = await rows('r.request_id = {id:UUID}', { id })
-          return now.length > 0 && now
-        },
-        { timeoutMs, everyMs: 100 },
-      )
-      if (found.length > 1) throw new Error(`${found.length} rows for ${id}.`)
-      return found[0] as Row
-    },
+    row: rowWaiter((ids) => rows(`r.request_id IN ({ids:Array(UUID)})`, { ids: `['${ids.join("','")}']` })),
     async caughtUp(timeoutMs = 30_000) {
       await until(
         'ingest to read the journal out',
