@@ -1,5 +1,3 @@
-import type { AnswerError } from './providers/answer.js'
-
 /** How an exchange ended (wire.md §3). HTTP error answers of an upstream are `complete`: their `status` says the rest. */
 export type Outcome =
   'complete' | 'client_abort' | 'upstream_abort' | 'error_event' | 'stall' | 'refused' | 'cached' | 'proxy_lost'
@@ -57,6 +55,13 @@ export interface TraceContext {
   readonly traceId: string
   readonly parentSpanId: string
   readonly sampled: boolean
+}
+
+/** An error an upstream told, or one of ours: `code` is the machine's word for it, `message` at most 4 KiB, masked. */
+export interface AnswerError {
+  readonly kind: ErrorKind
+  readonly code: string
+  readonly message: string
 }
 
 /** One send to one target. Times are microseconds after `startedAt`. */

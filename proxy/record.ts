@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import type { AnswerError, AnswerReader } from '../core/providers/answer.js'
+import type { AnswerReader } from '../core/providers/answer.js'
 import type { Config } from '../core/config.js'
 import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
 import {
+  type AnswerError,
   bodyHead,
   encodeHead,
   type Attempt,

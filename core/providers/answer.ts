@@ -1,11 +1,4 @@
-import type { ErrorKind, Raw } from '../exchange.js'
-
-/** An error an upstream told, or one of ours: `code` is the machine's word for it, `message` at most 4 KiB, masked. */
-export interface AnswerError {
-  readonly kind: ErrorKind
-  readonly code: string
-  readonly message: string
-}
+import type { AnswerError, Raw } from '../exchange.js'
 
 /** What was learned from an answer's bytes. Grows while they pass; all text is as the provider wrote it. */
 export interface AnswerFacts {

@@ -1,4 +1,4 @@
-import type { AnswerError } from './answer.js'
+import type { AnswerError } from '../exchange.js'
 import { toldByAnthropic } from './anthropic/errors.js'
 import { errorText } from './error-text.js'
 import { kindOfStatus } from './error-status.js'

@@ -1,5 +1,5 @@
-import type { Raw } from '../exchange.js'
-import type { AnswerError, AnswerFacts } from './answer.js'
+import type { AnswerError, Raw } from '../exchange.js'
+import type { AnswerFacts } from './answer.js'
 
 /** How much usage text a call may leave behind (wire.md §5). */
 const maxRawBytes = 64 * 1024
