@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { quantile } from './median.js'
 
 export interface Load {
   readonly port: number
@@ -11,22 +12,28 @@ export interface Load {
 }
 
 export interface LoadResult {
+  /** Answers that came whole. */
   readonly calls: number
+  /** Requests that went out: each of them leaves a row. */
+  readonly sent: number
+  /** Answers that were not 200, broken connections. */
   readonly failures: number
   readonly perSecond: number
-  /** Milliseconds. */
+  /** Milliseconds; with a rate from when the call was due, so that a slow answer counts for those that wait behind it. */
   readonly p50: number
   readonly p99: number
+  /** To the first byte of the answer. */
   readonly firstP50: number
   readonly firstP99: number
+  /** When each call ended, in order; milliseconds of `performance.now()`. */
+  readonly endedAt: readonly number[]
 }
 
-const quantile = (sorted: Float64Array, q: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN
+export const chatPath = '/v1/chat/completions'
+const key = 'Bearer sk-bench-0123456789abcdef'
 
-/** A chat call of about 1 KB, labelled as an application would. */
-export const requestBytes = (path: string, streaming: boolean): Buffer => {
-  const body = JSON.stringify({
+const bodyOf = (streaming: boolean): string =>
+  JSON.stringify({
     model: 'gpt-5-mini',
     ...(streaming ? { stream: true, stream_options: { include_usage: true } } : {}),
     messages: [
@@ -34,98 +41,121 @@ export const requestBytes = (path: string, streaming: boolean): Buffer => {
       { role: 'user', content: 'y'.repeat(820) },
     ],
   })
+
+/** A chat call of about 1 KB, labelled as an application would. */
+export const requestBytes = (path: string, streaming: boolean): Buffer => {
+  const body = bodyOf(streaming)
   return Buffer.from(
-    `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\nuser-agent: bench/1.0\r\nauthorization: Bearer sk-bench-0123456789abcdef\r\n` +
-      `content-type: application/json\r\nweir-user-id: user-17\r\nweir-session-id: session-4\r\nweir-property-feature: search\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\nuser-agent: bench/1.0\r\nauthorization: ${key}\r\n` +
+      `content-type: application/json\r\nweir-user-id: user-17\r\nweir-session-id: session-4\r\nweir-property-feature: search\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
 }
 
 const endOfChunks = Buffer.from('0\r\n\r\n')
 const headEnd = Buffer.from('\r\n\r\n')
+/** How long answers that are under way at the end are waited for. */
+const graceMs = 2000
 
 /**
  * Drives one port over raw sockets, one call at a time on each: the driver must cost less than what it measures.
- * An answer counts when its framing is whole and its status is 200.
+ * An answer counts when its framing is whole.
  */
 export const drive = async ({ port, path, streaming, concurrency, seconds, rate }: Load): Promise<LoadResult> => {
   const request = requestBytes(path, streaming)
   const latencies: number[] = []
   const firsts: number[] = []
+  const endedAt: number[] = []
+  const sockets = new Set<Socket>()
+  let sent = 0
   let failures = 0
   let stopped = false
   const startedAt = performance.now()
   const interval = rate === undefined ? 0 : (1000 * concurrency) / rate
+
   const one = (index: number): Promise<void> =>
     new Promise((resolve) => {
       let socket: Socket
-      let sentAt = 0
+      let from = 0
       let first = 0
       let need = -1
       let got = 0
       let due = startedAt + (interval * index) / concurrency
       const send = (): void => {
         if (stopped) return void socket.destroy()
+        from = performance.now()
         if (interval > 0) {
-          const wait = due - performance.now()
-          if (wait > 1) return void setTimeout(send, wait)
+          if (due - from > 1) return void setTimeout(send, due - from)
+          from = due
           due += interval
         }
         first = 0
         need = -1
         got = 0
-        sentAt = performance.now()
+        sent++
         socket.write(request)
       }
-      const done = (): void => {
-        latencies.push(performance.now() - sentAt)
-        firsts.push(first - sentAt)
+      const done = (now: number): void => {
+        latencies.push(now - from)
+        firsts.push(first - from)
+        endedAt.push(now)
         send()
+      }
+      const take = (piece: Buffer): void => {
+        const now = performance.now()
+        if (first === 0) {
+          first = now
+          if (piece.toString('latin1', 9, 12) !== '200') failures++
+          const end = piece.indexOf(headEnd)
+          const length = /content-length: (\d+)/i.exec(piece.toString('latin1', 0, end))
+          need = length === null ? -1 : Number(length[1])
+          got = piece.length - end - 4
+        } else got += piece.length
+        if (need >= 0 ? got >= need : piece.length >= 5 && piece.subarray(piece.length - 5).equals(endOfChunks)) done(now)
       }
       const open = (): void => {
         socket = connect(port, '127.0.0.1', send)
+        sockets.add(socket)
         socket.setNoDelay(true)
-        socket.on('data', (piece: Buffer) => {
-          if (first === 0) {
-            first = performance.now()
-            if (piece.toString('latin1', 9, 12) !== '200') failures++
-            const end = piece.indexOf(headEnd)
-            const head = piece.toString('latin1', 0, end)
-            const length = /content-length: (\d+)/i.exec(head)
-            need = length === null ? -1 : Number(length[1])
-            got = piece.length - end - 4
-          } else got += piece.length
-          if (need >= 0 ? got >= need : piece.length >= 5 && piece.subarray(piece.length - 5).equals(endOfChunks)) done()
-        })
+        socket.on('data', take)
         socket.on('error', () => void failures++)
-        socket.on('close', () => (stopped ? resolve() : open()))
+        socket.on('close', () => {
+          sockets.delete(socket)
+          if (stopped) resolve()
+          else setTimeout(open, 10)
+        })
       }
       open()
-      setTimeout(() => {
-        stopped = true
-        setTimeout(() => socket.destroy(), 2000).unref()
-      }, seconds * 1000)
     })
-  await Promise.all(Array.from({ length: concurrency }, (_, i) => one(i)))
+
+  const all = Promise.all(Array.from({ length: concurrency }, (_, i) => one(i)))
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+  stopped = true
+  // Whoever waits for its turn has nothing under way; the others get their answer first.
+  const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs)
+  await all
+  clearTimeout(grace)
   const sorted = Float64Array.from(latencies).sort()
   const sortedFirsts = Float64Array.from(firsts).sort()
   return {
     calls: sorted.length,
+    sent,
     failures,
-    perSecond: sorted.length / seconds,
+    perSecond: (sorted.length * 1000) / ((endedAt.at(-1) ?? Number.NaN) - startedAt),
     p50: quantile(sorted, 0.5),
     p99: quantile(sorted, 0.99),
     firstP50: quantile(sortedFirsts, 0.5),
     firstP99: quantile(sortedFirsts, 0.99),
+    endedAt,
   }
 }
 
 /** The body of one answer, chunking undone: for the check before the clock starts. */
 export const fetchBody = async (port: number, path: string, streaming: boolean): Promise<Buffer> => {
-  const request = requestBytes(path, streaming).toString()
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: 'Bearer sk-bench-0123456789abcdef' },
-    body: request.slice(request.indexOf('\r\n\r\n') + 4),
+    headers: { 'content-type': 'application/json', authorization: key },
+    body: bodyOf(streaming),
   })
   return Buffer.from(await answer.arrayBuffer())
 }

@@ -1,5 +1,6 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export interface Helper {
@@ -8,74 +9,155 @@ export interface Helper {
   stop(): Promise<void>
 }
 
-const stopped = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve()
-    child.once('exit', () => resolve())
-  })
+/** Run from the sources by tests, from dist/ otherwise. */
+const extension = extname(fileURLToPath(import.meta.url))
+const loader = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : []
+const moduleAt = (path: string): string => fileURLToPath(new URL(`${path}${extension}`, import.meta.url))
 
-/** Forks a module beside this one that tells its port by IPC. */
-export const forkHelper = (module: string, args: readonly string[], env: Record<string, string>): Promise<Helper> =>
+/** What runs, and the signal that ends it: nothing outlives this process, however it ends. */
+const running = new Map<ChildProcess, NodeJS.Signals>()
+process.once('exit', () => running.forEach((signal, child) => child.kill(signal)))
+
+const watched = (child: ChildProcess, signal: NodeJS.Signals): ChildProcess => {
+  running.set(child, signal)
+  child.once('exit', () => running.delete(child))
+  return child
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => (hasEnded(child) ? resolve() : child.once('exit', () => resolve())))
+
+/** Forks a module beside this one (no suffix) that tells its port by IPC and ends when IPC does. */
+export const forkHelper = (module: string, env: Readonly<Record<string, string>> = {}): Promise<Helper> =>
   new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL(module, import.meta.url)), args, { env: { ...process.env, ...env } })
+    const child = watched(
+      fork(moduleAt(`./${module}`), ['serve'], { env: { ...process.env, ...env }, execArgv: loader }),
+      'SIGKILL',
+    )
     child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`${module} ended with ${String(code)} before it was ready.`)))
-    child.once('message', (message) => {
+    child.once('message', (message) =>
       resolve({
         pid: child.pid ?? 0,
         port: (message as { port: number }).port,
         stop: () => {
           child.kill('SIGKILL')
-          return stopped(child)
+          return ended(child)
         },
-      })
-    })
+      }),
+    )
   })
 
-export interface Weir {
-  readonly proxy: string
-  readonly web: string
-  readonly sql: string
-  readonly pids: { readonly supervisor: number; readonly proxy: number; readonly hub: number }
-  stop(): Promise<void>
+/** A `weir` command, started. */
+export interface Spawned {
+  readonly pid: number
+  /** First line of stdout that is JSON. Rejects when the process ends before. */
+  readonly line: Promise<string>
+  /** SIGTERM, and SIGKILL to it and `others` when it takes longer than 30 s. */
+  stop(others?: readonly number[]): Promise<void>
 }
 
-/** `weir start --json` as a process of its own. */
-export const startWeir = (cwd: string, env: Record<string, string>): Promise<Weir> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('../../cli/main.js', import.meta.url)), 'start', '--json'], {
+const kill = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It is gone, which is what we want.
+  }
+}
+
+/** `weir <args>` as a process of its own, on free ports unless `env` says otherwise. */
+export const spawnWeir = (args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Spawned => {
+  const ports = { WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_SQL_PORT: '0' }
+  const child = watched(
+    spawn(process.execPath, [...loader, moduleAt('../../cli/main'), ...args], {
       cwd,
-      env: { ...process.env, WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_SQL_PORT: '0', WEIR_LOG_LEVEL: 'warn', ...env },
+      env: { ...process.env, WEIR_LOG_LEVEL: 'warn', ...ports, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    }),
+    'SIGTERM',
+  )
+  const line = new Promise<string>((resolve, reject) => {
     let text = ''
-    child.once('exit', (code) => reject(new Error(`weir start ended with ${String(code)} before it was ready.`)))
-    child.stdout.on('data', (piece: Buffer) => {
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`weir ${args.join(' ')} ended with ${String(code)} before it was ready.`)))
+    child.stdout?.on('data', (piece: Buffer) => {
       text += piece.toString()
-      const line = text.split('\n').find((candidate) => candidate.startsWith('{') && candidate.endsWith('}'))
-      if (line !== undefined)
+      const found = text.split('\n').find((candidate) => candidate.startsWith('{') && candidate.endsWith('}'))
+      if (found !== undefined) resolve(found)
+    })
+  })
+  line.catch(() => undefined)
+  return {
+    pid: child.pid ?? 0,
+    line,
+    async stop(others = []) {
+      const late = setTimeout(() => {
+        child.kill('SIGKILL')
+        others.forEach(kill)
+      }, 30_000)
+      child.kill('SIGTERM')
+      await ended(child)
+      clearTimeout(late)
+    },
+  }
+}
+
+/** The hub alone (ingest, web, SQL), under IPC as `weir start` runs it. */
+export const forkHub = (
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly pid: number; readonly web: string; readonly sql: string; stop(): Promise<void> }> =>
+  new Promise((resolve, reject) => {
+    const child = watched(
+      fork(moduleAt('../../cli/main'), ['hub'], {
+        cwd,
+        env: { ...process.env, WEIR_LOG_LEVEL: 'warn', WEIR_WEB_PORT: '0', WEIR_SQL_PORT: '0', ...env },
+        execArgv: loader,
+      }),
+      'SIGTERM',
+    )
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`The hub ended with ${String(code)} before it was ready.`)))
+    child.on(
+      'message',
+      (message: { readonly type: string; readonly message?: string; readonly ports?: Record<string, number> }) => {
+        if (message.type === 'failed') reject(new Error(message.message))
+        if (message.type !== 'ready' || message.ports === undefined) return
         resolve({
-          ...(JSON.parse(line) as Omit<Weir, 'stop'>),
-          stop: () => {
+          pid: child.pid ?? 0,
+          web: `http://127.0.0.1:${message.ports.web}`,
+          sql: `http://127.0.0.1:${message.ports.sql}`,
+          async stop() {
+            const late = setTimeout(() => child.kill('SIGKILL'), 30_000)
             child.kill('SIGTERM')
-            return stopped(child)
+            await ended(child)
+            clearTimeout(late)
           },
         })
-    })
+      },
+    )
   })
 
 const ticksPerSecond = 100
 
-/** CPU time a process has used so far, in microseconds (10 ms steps), and its resident memory in MiB. Linux only. */
-export const usageOf = (pid: number): { readonly cpuUs: number; readonly rssMiB: number } => {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const ticks = Number(fields[11]) + Number(fields[12])
-  const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
-  return { cpuUs: (ticks / ticksPerSecond) * 1e6, rssMiB: Number(rss) / 1024 }
+export interface ProcessUsage {
+  /** CPU time so far, all threads, in steps of 10 ms. */
+  readonly cpuUs: number
+  readonly rssMiB: number
+  /** The most it ever had. */
+  readonly peakMiB: number
 }
 
-export const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+/** What a process has used so far; from /proc. */
+export const usageOf = (pid: number): ProcessUsage => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const kib = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? '0')
+  return {
+    cpuUs: ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6,
+    rssMiB: kib('VmRSS') / 1024,
+    peakMiB: kib('VmHWM') / 1024,
+  }
 }

@@ -1,8 +1,8 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** A provider that costs as little as one can: a fixed 1 KB JSON answer, or 50 SSE chunks in as many writes. */
-const answer = {
+const completion = {
   id: 'chatcmpl-bench',
   object: 'chat.completion',
   created: 1762956800,
@@ -18,49 +18,83 @@ const answer = {
     completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
   },
 }
-const json = Buffer.from(JSON.stringify(answer))
+const json = Buffer.from(JSON.stringify(completion))
 const chunk = (delta: object, rest: object = {}): string =>
   `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1762956800, model: 'gpt-5-mini-2025-08-07', choices: [{ index: 0, delta, finish_reason: null }], ...rest })}\n\n`
+const lastChunks = [
+  `data: ${JSON.stringify({ ...completion, object: 'chat.completion.chunk', choices: [] })}\n\n`,
+  'data: [DONE]\n\n',
+]
 const events = [
   chunk({ role: 'assistant', content: '' }),
   ...Array.from({ length: 47 }, (_, i) => chunk({ content: ` word${i}` })),
-  `data: ${JSON.stringify({ ...answer, object: 'chat.completion.chunk', choices: [] })}\n\n`,
-  'data: [DONE]\n\n',
+  ...lastChunks,
 ].map((text) => Buffer.from(text))
 
-/** What a client must have got: the bench compares before the clock starts. */
+/** What a client must have got. */
 export const wantedJson = json
 export const wantedStream = Buffer.concat(events)
 
-const serve = (): void => {
-  const gapMs = Number(process.env.BENCH_GAP_MS ?? '0')
-  const server = createServer((req, res) => {
-    let streaming = false
-    req.on('data', (piece: Buffer) => {
-      if (piece.includes('"stream":true')) streaming = true
-    })
-    req.on('end', () => {
-      if (!streaming) {
-        res.writeHead(200, ['content-type', 'application/json', 'content-length', String(json.length)])
-        return res.end(json)
-      }
-      res.writeHead(200, ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache'])
-      let at = 0
-      const next = (): void => {
-        const piece = events[at++]
-        if (piece === undefined) return void res.end()
-        res.write(piece)
-        if (gapMs === 0) setImmediate(next)
-        else setTimeout(next, gapMs)
-      }
-      next()
-    })
-  })
-  server.keepAliveTimeout = 120_000
-  server.listen(Number(process.env.BENCH_PORT ?? '0'), process.env.BENCH_HOST ?? '127.0.0.1', 4096, () => {
-    process.send?.({ port: (server.address() as AddressInfo).port })
-  })
-  process.on('disconnect', () => process.exit(0))
+/** Chunks of a slow stream say which they are and when they were written, in microseconds of the machine's monotonic clock. */
+export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n)
+const stamped = (n: number): string => chunk({ content: ` word${n}` }, { n, writtenUs: monotonicUs() })
+
+const streamFast = (res: ServerResponse): void => {
+  let at = 0
+  const next = (): void => {
+    const piece = events[at++]
+    if (piece === undefined) return void res.end()
+    res.write(piece)
+    setImmediate(next)
+  }
+  next()
 }
 
-if (process.argv[2] === 'serve') serve()
+/** @param chunks As many stamped chunks, then the usage and the terminal event at once. */
+const streamSlowly = (res: ServerResponse, gapMs: number, chunks: number): void => {
+  let n = 0
+  const timer = setInterval(() => {
+    res.write(stamped(n++))
+    if (n < chunks) return
+    clearInterval(timer)
+    res.end(lastChunks.join(''))
+  }, gapMs)
+  res.on('close', () => clearInterval(timer))
+}
+
+const answerTo = (gapMs: number, chunks: number) => (req: IncomingMessage, res: ServerResponse) => {
+  let streaming = false
+  req.on('data', (piece: Buffer) => {
+    if (piece.includes('"stream":true')) streaming = true
+  })
+  req.on('end', () => {
+    if (!streaming) {
+      res.writeHead(200, ['content-type', 'application/json', 'content-length', String(json.length)])
+      return res.end(json)
+    }
+    res.writeHead(200, ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache'])
+    if (gapMs === 0) return streamFast(res)
+    res.flushHeaders()
+    streamSlowly(res, gapMs, chunks)
+  })
+}
+
+/** @param port 0 = a free one. */
+const listen = (port: number, host: string, answer: ReturnType<typeof answerTo>): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer({ keepAliveTimeout: 120_000, noDelay: true }, answer)
+    server.once('error', reject)
+    server.listen(port, host, 4096, () => resolve((server.address() as AddressInfo).port))
+  })
+
+const serve = async (): Promise<void> => {
+  const { BENCH_GAP_MS = '0', BENCH_CHUNKS = '50', BENCH_HOSTS = '1' } = process.env
+  const answer = answerTo(Number(BENCH_GAP_MS), Number(BENCH_CHUNKS))
+  const port = await listen(0, '127.0.0.1', answer)
+  // One address has room for some 28,000 connections from one other.
+  for (let host = 2; host <= Number(BENCH_HOSTS); host++) await listen(port, `127.0.0.${host}`, answer)
+  process.on('disconnect', () => process.exit(0))
+  process.send?.({ port })
+}
+
+if (process.argv[2] === 'serve') await serve()
