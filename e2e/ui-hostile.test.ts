@@ -140,7 +140,7 @@ afterAll(async () => {
 
 const clean = { complaints: [], foreign: [], dialogs: [] }
 const open = async (path: string) => {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 2000 } })
+  const page = await browser.newPage({ viewport: { width: 1280, height: 3200 } })
   onTestFinished(() => page.close())
   const misdeeds = watch(page, house.web)
   await page.goto(house.web + path)

@@ -1,6 +1,7 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WeirError } from '../../core/errors.js'
+import { errorOfStatus } from '../../core/providers/classify-error.js'
 import type { House } from '../serve.js'
 import { UnmatchedPath, familyOfPath } from '../identify/identify.js'
 import { ownHeaders } from '../own-headers.js'
@@ -20,6 +21,13 @@ const rawHead = (status: number, text: string, flat: readonly string[], body: Bu
   let head = `HTTP/1.1 ${status} ${text}\r\n`
   for (let i = 0; i < flat.length; i += 2) head += `${flat[i] as string}: ${flat[i + 1] as string}\r\n`
   return `${head}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`
+}
+
+/** The middleware writes these headers as the head of its answer, once our listeners have run. */
+const dress = (headers: IncomingHttpHeaders, record: CallRecord): void => {
+  for (const name of ['set-cookie', 'alt-svc', 'strict-transport-security']) delete headers[name]
+  const own = ownHeaders(record, false)
+  for (let i = 0; i < own.length; i += 2) headers[own[i] as string] = own[i + 1]
 }
 
 /**
@@ -90,10 +98,12 @@ const open = async (
         proxyReq.on('response', (answer) => {
           status = answer.statusCode ?? 502
           record.answered(status)
+          dress(answer.headers, record)
           answer.on('data', (chunk: Buffer) => record.response?.push(chunk))
         })
-        proxyReq.on('upgrade', (_answer, upstream) => {
+        proxyReq.on('upgrade', (answer, upstream) => {
           record.answered(101)
+          dress(answer.headers, record)
           // Two taps beside the middleware's own pipes: bytes are counted, none is touched.
           upstream.on('data', (chunk: Buffer) => {
             record.chunks++
@@ -109,7 +119,8 @@ const open = async (
       failed: (cause) => reject(upstreamError(cause, host, record.response !== null && record.response.length > 0, connectMs)),
     }
     socket.on('close', () => {
-      finish(socket.errored === null ? { outcome: 'complete', status, error: null } : clientGone(status), resolve)
+      const error = status >= 400 ? errorOfStatus(status) : null
+      finish(socket.errored === null ? { outcome: 'complete', status, error } : clientGone(status), resolve)
     })
     const handler = relay.middlewareFor(target.origin)
     const upgradeHeaders = Object.fromEntries(
