@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openDeadLetters, type DeadLetter } from './dead-letters.js'
@@ -43,6 +43,9 @@ test('twice is one file; what was there before is counted', async () => {
   writeFileSync(join(dir, 'half.dead.tmp'), 'torn')
   mkdirSync(join(dir, 'otlp-jaeger'))
   expect((await openDeadLetters({ dir, limitBytes: null, now })).count()).toBe(2)
+  rmSync(join(dir, 'w_1-1_refused.dead'))
+  await letters.recount()
+  expect(letters.count()).toBe(1)
 })
 
 test('above the limit the oldest go', async () => {

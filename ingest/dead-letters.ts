@@ -20,8 +20,10 @@ export interface DeadLetter {
 export interface DeadLetters {
   /** Durable before it resolves. The same letter twice is one file. */
   put(letter: DeadLetter): Promise<void>
-  /** Letters in the folder. */
+  /** Letters in the folder, as of the last look. */
   count(): number
+  /** Looks again: people take letters out. */
+  recount(): Promise<void>
 }
 
 interface Options {
@@ -43,11 +45,11 @@ const listed = async (dir: string): Promise<Kept[]> => {
   const names = (await readdir(dir)).filter((name) => name.endsWith('.dead'))
   const kept = await Promise.all(
     names.map(async (name) => {
-      const { size, mtimeMs } = await stat(join(dir, name))
-      return { name, bytes: size, mtimeMs }
+      const found = await stat(join(dir, name)).catch(() => null) // taken out a moment ago
+      return found === null ? null : { name, bytes: found.size, mtimeMs: found.mtimeMs }
     }),
   )
-  return kept.sort((a, b) => a.mtimeMs - b.mtimeMs)
+  return kept.filter((letter) => letter !== null).sort((a, b) => a.mtimeMs - b.mtimeMs)
 }
 
 const writeDurably = async (dir: string, name: string, pieces: readonly Uint8Array[]): Promise<void> => {
@@ -71,8 +73,13 @@ const writeDurably = async (dir: string, name: string, pieces: readonly Uint8Arr
 /** Opens the folder, making it if it is missing. */
 export const openDeadLetters = async ({ dir, limitBytes, now }: Options): Promise<DeadLetters> => {
   await mkdir(dir, { recursive: true })
-  const letters = await listed(dir)
-  let bytes = letters.reduce((sum, letter) => sum + letter.bytes, 0)
+  let letters: Kept[] = []
+  let bytes = 0
+  const recount = async (): Promise<void> => {
+    letters = await listed(dir)
+    bytes = letters.reduce((sum, letter) => sum + letter.bytes, 0)
+  }
+  await recount()
   let writing: Promise<void> = Promise.resolve()
 
   const put = async ({ reason, error, source, key = '', payload }: DeadLetter): Promise<void> => {
@@ -92,12 +99,14 @@ export const openDeadLetters = async ({ dir, limitBytes, now }: Options): Promis
       await rm(join(dir, oldest.name), { force: true })
     }
   }
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const done = writing.then(work)
+    writing = done.catch(() => undefined)
+    return done
+  }
   return {
-    put(letter) {
-      const written = writing.then(() => put(letter))
-      writing = written.catch(() => undefined)
-      return written
-    },
+    put: (letter) => inTurn(() => put(letter)),
     count: () => letters.length,
+    recount: () => inTurn(recount),
   }
 }

@@ -121,8 +121,9 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   let lagBytes = 0
   const halt = new AbortController()
   const measure = async (): Promise<void> => {
-    while (!halt.signal.aborted) {
+    for (let second = 0; !halt.signal.aborted; second++) {
       lagBytes = await source.lagBytes('ingest').catch(() => lagBytes)
+      if (second % 10 === 0) await deadLetters.recount().catch(() => undefined)
       await pause(1000, halt.signal)
     }
   }

@@ -115,6 +115,10 @@ export const createExporter = (
       }),
     encode: (spans) => serializer.serializeRequest(spans as Span[]) ?? new Uint8Array(),
     close() {
+      // The delegate tries lost connections again for up to 10 s, whoever still listens: let it find no way.
+      agent.createConnection = () => {
+        throw new Error('The exporter is closed.')
+      }
       agent.destroy()
     },
   }
