@@ -124,7 +124,7 @@ test('from the journal into the store and out to a destination, priced', async (
   const metrics = await ingest.metrics.metrics()
   for (const line of [
     'weir_ingest_events_total 1',
-    'weir_requests_total{provider="openai",model="gpt-4o-mini-2024-07-18",outcome="complete",error_kind=""} 1',
+    'weir_stored_requests_total{provider="openai",model="gpt-4o-mini-2024-07-18",outcome="complete",error_kind=""} 1',
     'weir_cost_usd_total{provider="openai",model="gpt-4o-mini-2024-07-18"} 0.00021',
     'weir_attempts_total{target="openai",error_kind=""} 1',
     'weir_export_sent_total{destination="jaeger"} 2',

@@ -53,7 +53,12 @@ const table = {
   duration: ['gen_ai_client_operation_duration_seconds', 'Time from the request to the last byte of the answer.', call, seconds],
   firstChunk: ['gen_ai_client_operation_time_to_first_chunk_seconds', 'Time to the first content of a stream.', call, seconds],
   tokenUsage: ['gen_ai_client_token_usage', 'Tokens of a call, by type (input, output).', [...call, 'gen_ai_token_type'], tokens],
-  requests: ['weir_requests_total', 'Calls stored.', ['provider', 'model', 'outcome', 'error_kind'], null],
+  requests: [
+    'weir_stored_requests_total',
+    'Calls whose row is stored; weir_requests_total of the proxy counts them as they end.',
+    ['provider', 'model', 'outcome', 'error_kind'],
+    null,
+  ],
   attempts: ['weir_attempts_total', 'Sends to a target.', ['target', 'error_kind'], null],
   cost: ['weir_cost_usd_total', 'Cost of stored calls, USD; exact sums are in the store.', ['provider', 'model'], null],
   unpriced: ['weir_unpriced_total', 'Calls whose price is not known.', ['provider', 'model'], null],

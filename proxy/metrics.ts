@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ExchangeHead } from '../core/exchange.js'
 import type { JournalState } from '../journal/port.js'
 
@@ -33,10 +33,6 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
   const registry = new Registry()
   const models = new Set<string>()
   const requests = new LabelledCount()
-  const overheadBuckets = [50, 100, 250, 500, 1000, 2500, 5000, 10_000, 50_000]
-  const overheadCounts = overheadBuckets.map(() => 0)
-  let overheadSum = 0
-  let overheadCount = 0
   let inFlight = 0
   let unknownPaths = 0
   new Counter({
@@ -65,23 +61,11 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
       this.set(inFlight)
     },
   })
-  const overhead = new Gauge({
-    name: 'weir_overhead_microseconds',
-    help: 'Time from the arrival of a call to its sending upstream: calls at or under each bound.',
-    labelNames: ['le'],
+  const overhead = new Histogram({
+    name: 'weir_overhead_seconds',
+    help: 'Time from the arrival of a call to its sending upstream.',
+    buckets: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05],
     registers: [registry],
-    collect() {
-      overheadBuckets.forEach((bound, i) => overhead.set({ le: String(bound) }, overheadCounts[i] as number))
-      overhead.set({ le: '+Inf' }, overheadCount)
-    },
-  })
-  new Gauge({
-    name: 'weir_overhead_microseconds_sum',
-    help: 'Sum of the times counted in weir_overhead_microseconds.',
-    registers: [registry],
-    collect() {
-      this.set(overheadSum)
-    },
   })
   const journalGauge = (name: string, help: string, read: (state: JournalState) => number): void =>
     void new Gauge({
@@ -120,11 +104,7 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
         error_kind: kind,
       }))
       const { sent } = event.marksUs
-      if (sent !== null) {
-        overheadSum += sent
-        overheadCount++
-        for (let i = 0; i < overheadBuckets.length; i++) if (sent <= (overheadBuckets[i] as number)) overheadCounts[i]!++
-      }
+      if (sent !== null) overhead.observe(sent / 1e6)
     },
   }
 }
