@@ -199,14 +199,21 @@ test('an upload that its client gives up: the upstream is let go, client_abort',
   expect(row).toMatchObject({ outcome: 'client_abort', status: 0, errorKind: 'client' })
 })
 
-const openSocket = (path: string, headers: Record<string, string> = {}): Promise<{ socket: WebSocket; id: string }> =>
+const openSocket = (
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ socket: WebSocket; id: string; texts: string[]; binary: Buffer[] }> =>
   new Promise((resolve, reject) => {
     const socket = new WebSocket(`${house.proxy.replace('http', 'ws')}${path}`, {
       headers: { authorization: 'Bearer k', ...headers },
     })
     let id = ''
+    const texts: string[] = []
+    const binary: Buffer[] = []
+    // From the first moment: a frame may come together with the head.
+    socket.on('message', (data: Buffer, isBinary: boolean) => void (isBinary ? binary.push(data) : texts.push(data.toString())))
     socket.once('upgrade', (res) => (id = String(res.headers['weir-id'] ?? '')))
-    socket.once('open', () => resolve({ socket, id }))
+    socket.once('open', () => resolve({ socket, id, texts, binary }))
     socket.once('unexpected-response', (_req, res) =>
       reject(Object.assign(new Error(`HTTP ${res.statusCode}`), { status: res.statusCode, id: res.headers['weir-id'] })),
     )
@@ -214,17 +221,13 @@ const openSocket = (path: string, headers: Record<string, string> = {}): Promise
   })
 
 test('a WebSocket: both ways, text and binary, one row when it closes', async () => {
-  const { socket, id } = await openSocket('/openai/v1/realtime?model=gpt-realtime', {
+  const { socket, id, texts, binary } = await openSocket('/openai/v1/realtime?model=gpt-realtime', {
     'weir-user-id': 'speaker',
     'x-fake': 'input=11;output=7',
   })
-  const events: { type: string; response?: { usage?: unknown } }[] = []
-  const binary: Buffer[] = []
-  socket.on('message', (data: Buffer, isBinary: boolean) => {
-    if (isBinary) binary.push(data)
-    else events.push(JSON.parse(data.toString()) as { type: string })
-  })
-  await until('session.created', () => events.some(({ type }) => type === 'session.created'))
+  const event = (type: string): { type: string; response?: { usage?: unknown } } | undefined =>
+    texts.map((text) => JSON.parse(text) as { type: string }).find((one) => one.type === type)
+  await until('session.created', () => event('session.created'))
   const audio = Buffer.alloc(300_000, 7)
   socket.send(audio)
   socket.send(
@@ -234,7 +237,7 @@ test('a WebSocket: both ways, text and binary, one row when it closes', async ()
     }),
   )
   socket.send(JSON.stringify({ type: 'response.create' }))
-  const done = await until('response.done', () => events.find(({ type }) => type === 'response.done'))
+  const done = await until('response.done', () => event('response.done'))
   expect(done.response?.usage).toMatchObject({ input_tokens: 11, output_tokens: 7 })
   expect(binary.map((data) => data.equals(audio))).toEqual([true])
   expect(

@@ -177,9 +177,9 @@ test('every attack, opened as a call, is text and nothing but text', async () =>
   expect(calls.rows).toHaveLength(attacks.length * 2)
   const { page, misdeeds } = await open('/requests')
   const links = new Set<string>()
-  for (const { id } of calls.rows)
-    for (const tab of ['conversation', 'raw', 'details']) {
-      // By the history, as the page itself goes: 240 whole loads would say nothing more.
+  for (const { id, errorKind } of calls.rows)
+    for (const tab of errorKind === '' ? ['conversation', 'raw', 'details'] : ['details']) {
+      // By the history, as the page itself goes: 160 whole loads would say nothing more.
       await page.evaluate((href) => {
         history.pushState(null, '', href)
         dispatchEvent(new PopStateEvent('popstate'))
@@ -196,15 +196,13 @@ test('every attack, opened as a call, is text and nothing but text', async () =>
 })
 
 test('an attack in the address is text, too', async () => {
-  for (const attack of attacks.slice(0, 34)) {
+  const { page, misdeeds } = await open('/')
+  for (const attack of attacks.filter((text) => text.length < 400)) {
     const it = encodeURIComponent(attack)
-    const { page, misdeeds } = await open(`/requests?filter=${it}&q=${it}&cols=prop.${it}&sort=${it}&range=${it}&tab=${it}`)
+    await page.goto(`${house.web}/requests?filter=${it}&q=${it}&cols=prop.${it}&sort=${it}&range=${it}&tab=${it}`)
     await page.getByRole('search').waitFor()
     expect(await intruders(page)).toBe(0)
-    // The API refuses what is no filter; the browser notes that in its console, and that is all that may stand there.
-    expect(misdeeds.complaints.filter((text) => !/status of (400|404)/.test(text))).toEqual([])
-    expect(misdeeds.foreign).toEqual([])
-    expect(misdeeds.dialogs).toEqual([])
-    await page.close()
   }
+  // The API refuses what is no filter; the browser notes that in its console, and that is all that may stand there.
+  expect({ ...misdeeds, complaints: misdeeds.complaints.filter((text) => !/status of 400/.test(text)) }).toEqual(clean)
 })
