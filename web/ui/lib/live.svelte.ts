@@ -1,7 +1,9 @@
 import type { LiveHello, LiveRows, RequestSummary } from '../../api/contract.js'
 
 /** A burst of calls makes the charts ask again once, not once a call. */
-const settleMs = 3_000
+const shortestMs = 3_000
+const longestMs = 60_000
+let settleMs = shortestMs
 const idleMs = 30_000
 
 let now = $state(Date.now())
@@ -49,6 +51,14 @@ export const live = {
   /** Ends moving ranges at this instant, paused or not: for people who ask again. */
   refresh(): void {
     now = Date.now()
+  },
+  /**
+   * How often calls that arrive move the clock on: a chart of thirty days looks the same three seconds later, and asking costs.
+   *
+   * @param rangeMs Width of what is looked at.
+   */
+  pace(rangeMs: number): void {
+    settleMs = Math.min(Math.max(rangeMs / 720, shortestMs), longestMs)
   },
   /** Rows newest last. Returns what takes the listener off. */
   onRows(listener: Listener): () => void {
