@@ -69,7 +69,7 @@ const take = async (browser: Browser, base: string, folder: string, shot: Shot):
 }
 
 const [base, folder = 'e2e/screenshots'] = process.argv.slice(2)
-if (base === undefined) {
+if (base === undefined || !/^https?:\/\//.test(base)) {
   process.stderr.write('Usage: node dist/e2e/screenshots.js <base-url> [folder]\n')
   process.exit(2)
 }
