@@ -189,30 +189,85 @@ export const bodyHead = (body: BodyPieces | null): BodyHead | null =>
  *
  * @returns Pieces for one `writev`; nothing is copied.
  */
-export const encodeExchange = (exchange: Outgoing): Uint8Array[] =>
-  encodeHead({ ...exchange, reqBody: bodyHead(exchange.reqBody), resBody: bodyHead(exchange.resBody) }, [
-    ...(exchange.reqBody?.pieces ?? []),
-    ...(exchange.resBody?.pieces ?? []),
-  ])
-
-/** `encodeExchange` for who has built the head itself. `pieces`: the request body, then the response body. */
-export const encodeHead = (exchange: ExchangeHead, pieces: readonly Uint8Array[]): Uint8Array[] => {
-  const json = JSON.stringify(exchange)
+export const encodeExchange = (exchange: Outgoing): Uint8Array[] => {
+  const json = JSON.stringify({ ...exchange, reqBody: bodyHead(exchange.reqBody), resBody: bodyHead(exchange.resBody) })
   const length = Buffer.byteLength(json)
   const head = Buffer.allocUnsafe(4 + length)
   head.writeUInt32LE(length, 0)
   head.write(json, 4)
-  return [head, ...pieces]
+  return [head, ...(exchange.reqBody?.pieces ?? []), ...(exchange.resBody?.pieces ?? [])]
 }
 
+/** What is certain about a call before it is sent: the same in its start and its end. */
+export type Settled = Pick<
+  Exchange,
+  | 'v'
+  | 'id'
+  | 'tenant'
+  | 'writer'
+  | 'startedAt'
+  | 'operation'
+  | 'provider'
+  | 'api'
+  | 'endpoint'
+  | 'target'
+  | 'serverAddress'
+  | 'streaming'
+  | 'requestModel'
+  | 'priceFacts'
+  | 'reqHeaders'
+  | 'identity'
+  | 'retentionDays'
+>
+
+/** What the call itself tells. */
+export type Learned = Omit<ExchangeHead, keyof Settled>
+
+const noMarks: Marks = {
+  admitted: null,
+  sent: null,
+  headers: null,
+  firstByte: null,
+  firstContent: null,
+  lastByte: null,
+  closed: null,
+}
+
+/** What a start leaves out, because nothing of it has happened yet. */
+const untold: Omit<Learned, 'kind' | 'seq'> = {
+  marksUs: noMarks,
+  responseModel: null,
+  responseId: null,
+  finishReason: null,
+  status: 0,
+  outcome: 'proxy_lost',
+  error: null,
+  attempts: [],
+  usageRaw: [],
+  counts: { reqBytes: 0, resBytes: 0, chunks: 0, events: 0, contentChars: 0, toolCalls: 0 },
+  sha256: { req: null, res: null },
+  resHeaders: [],
+  reqBody: null,
+  resBody: null,
+  cache: null,
+  guardrails: [],
+  altered: [],
+  warnings: [],
+  notes: [],
+}
+
+/** Told by a start; everything else of it is as in `untold`. */
+export type StartLearned = Pick<Learned, 'seq' | 'marksUs' | 'counts' | 'altered' | 'warnings'> & { readonly kind: 'start' }
+
 /**
- * Reads a payload written by `encodeExchange`. Bodies are views into `payload`.
+ * Reads a payload written by `encodeExchange` or `encodeParts` (exchange-parts.ts). Bodies are views into `payload`.
  *
  * @throws Error when the bytes are not one whole event; RangeError `newer version` when `v` is unknown.
  */
 export const decodeExchange = (payload: Buffer): Exchange => {
   const headLength = payload.readUInt32LE(0)
-  const head = JSON.parse(payload.toString('utf8', 4, 4 + headLength)) as ExchangeHead
+  let head = JSON.parse(payload.toString('utf8', 4, 4 + headLength)) as ExchangeHead
+  if (head.kind === 'start') head = { ...untold, ...head }
   if (head.v !== 1) throw new RangeError(`Event version ${String(head.v)} is newer than this Weir understands (1).`)
   let at = 4 + headLength
   const body = (described: BodyHead | null): StoredBody | null => {

@@ -1,6 +1,16 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { ExchangeHead } from '../core/exchange.js'
+import type { ErrorKind, Outcome } from '../core/exchange.js'
 import type { JournalState } from '../journal/port.js'
+
+interface Ended {
+  /** Empty where none was found. */
+  readonly provider: string
+  readonly model: string
+  readonly outcome: Outcome
+  readonly errorKind: ErrorKind
+  /** Microseconds from arrival to sending; `null` = not sent. */
+  readonly sentUs: number | null
+}
 
 export interface ProxyMetrics {
   readonly registry: Registry
@@ -8,7 +18,7 @@ export interface ProxyMetrics {
   opened(): void
   closed(): void
   /** An exchange has ended. */
-  ended(event: ExchangeHead, hadStart: boolean): void
+  ended(exchange: Ended): void
   unknownPath(): void
 }
 
@@ -90,21 +100,14 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
     opened: () => void inFlight++,
     closed: () => void inFlight--,
     unknownPath: () => void unknownPaths++,
-    ended: (event) => {
-      let model = event.requestModel ?? ''
+    ended: ({ provider, model: asked, outcome, errorKind, sentUs }) => {
+      let model = asked
       if (!models.has(model)) {
         if (models.size < mostModels) models.add(model)
         else model = '_other'
       }
-      const kind = event.error?.kind ?? ''
-      requests.add(`${event.provider}|${model}|${event.outcome}|${kind}`, () => ({
-        provider: event.provider,
-        model,
-        outcome: event.outcome,
-        error_kind: kind,
-      }))
-      const { sent } = event.marksUs
-      if (sent !== null) overhead.observe(sent / 1e6)
+      requests.add(`${provider}|${model}|${outcome}|${errorKind}`, () => ({ provider, model, outcome, error_kind: errorKind }))
+      if (sentUs !== null) overhead.observe(sentUs / 1e6)
     },
   }
 }

@@ -1,20 +1,23 @@
 import { join } from 'node:path'
-import type { AnswerReader } from '../core/providers/answer.js'
+import type { AnswerFacts, AnswerReader } from '../core/providers/answer.js'
 import type { Config } from '../core/config.js'
 import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
 import {
   type AnswerError,
   bodyHead,
-  encodeHead,
   type Attempt,
+  type Counts,
   type ErrorKind,
   type Identity,
   type Marks,
   type Mark,
   type Outcome,
   type ExchangeHead,
+  type Learned,
   type Raw,
+  type Settled,
 } from '../core/exchange.js'
+import { encodeParts } from '../core/exchange-parts.js'
 import type { Asked } from '../core/providers/read-request.js'
 import { maskSecrets } from '../core/redact.js'
 import type { Durability, JournalWriter } from '../journal/port.js'
@@ -126,7 +129,8 @@ export class CallRecord {
   readonly #t0: number
   readonly #deps: RecordDeps
   #status = 0
-  #started = false
+  /** Written out for the start, used again for the end. */
+  #settledText: string | null = null
 
   constructor(id: string, deps: RecordDeps) {
     this.id = id
@@ -176,12 +180,24 @@ export class CallRecord {
     this.mark('headers')
   }
 
-  /** Writes the start record. Resolves with the failure, if the journal does not take it. */
+  /** Writes the start record. Resolves with the failure, if the journal does not take it. From here on call, target and asked stay. */
   start(): Promise<Error | null> {
-    this.#started = true
-    const event = this.#event('start', { outcome: 'proxy_lost', status: 0, error: null }, null, null)
+    const settled = this.#settled()
+    this.#settledText = JSON.stringify(settled)
+    const payload = encodeParts(
+      this.#settledText,
+      {
+        kind: 'start',
+        seq: ++sequence,
+        marksUs: this.#marks,
+        counts: this.#counts(undefined),
+        altered: this.altered,
+        warnings: this.warnings,
+      },
+      noPieces,
+    )
     return new Promise((resolve) => {
-      this.#deps.journal.append('start', this.id, event.tenant, encodeHead(event, noPieces), this.durability, resolve)
+      this.#deps.journal.append('start', this.id, settled.tenant, payload, this.durability, resolve)
     })
   }
 
@@ -194,93 +210,110 @@ export class CallRecord {
     if (this.ended) return done(null)
     this.ended = true
     this.mark('closed')
+    this.#deps.metrics.ended({
+      provider: this.target?.provider.name ?? '',
+      model: this.asked?.model ?? '',
+      outcome: ending.outcome,
+      errorKind: ending.error?.kind ?? '',
+      sentUs: this.#marks.sent,
+    })
+    if (this.rowless) return done(null)
     const keep = !this.#deps.journal.state.shedsBodies
     const reqBody = keep ? (this.request?.pieces(this.call?.contentEncoding ?? null) ?? null) : null
     const resBody = keep ? (this.response?.pieces(this.responseEncoding) ?? null) : null
-    const event = this.#event('end', ending, bodyHead(reqBody), bodyHead(resBody))
-    this.#deps.metrics.ended(event, this.#started)
-    if (this.rowless) return done(null)
     this.#deps.journal.append(
       'end',
       this.id,
-      event.tenant,
-      encodeHead(event, [...(reqBody?.pieces ?? noPieces), ...(resBody?.pieces ?? noPieces)]),
+      this.#tenant,
+      encodeParts(
+        this.#settledText ?? JSON.stringify(this.#settled()),
+        this.#learned(ending, bodyHead(reqBody), bodyHead(resBody)),
+        [...(reqBody?.pieces ?? noPieces), ...(resBody?.pieces ?? noPieces)],
+      ),
       this.durability,
       done,
     )
   }
 
-  #event(
-    kind: 'start' | 'end',
-    { outcome, status, error }: Ending,
-    reqBody: ExchangeHead['reqBody'],
-    resBody: ExchangeHead['resBody'],
-  ): ExchangeHead {
-    const { call, target, asked, request, response } = this
-    const ending = kind === 'end'
-    const facts = ending ? this.reader?.facts() : undefined
+  get #tenant(): string {
+    return this.call?.tenant ?? 'default'
+  }
+
+  #targetName(target: Target): string {
+    const model = this.asked?.model ?? null
+    return model === null ? target.provider.name : `${target.provider.name}/${model}`
+  }
+
+  #settled(): Settled {
+    const { call, target, asked } = this
     const { config, journal } = this.#deps
-    const model = asked?.model ?? null
     const identity = call?.identity ?? nobody
-    const usageRaw = facts?.usageRaw ?? noRaw
-    const serverAddress = target === null ? null : target.origin.slice(target.origin.indexOf('//') + 2)
-    const targetName = target === null ? null : model === null ? target.provider.name : `${target.provider.name}/${model}`
-    const marks = this.#marks
     return {
       v: 1,
       id: this.id,
-      kind,
-      tenant: call?.tenant ?? 'default',
+      tenant: this.#tenant,
       writer: journal.writer,
-      seq: ++sequence,
       startedAt: new Date(this.startedAtMs).toISOString(),
-      marksUs: marks,
       operation: target?.route.operation ?? '',
       provider: target?.provider.name ?? '',
       api: target?.route.api ?? '',
       endpoint: call?.endpoint ?? '',
-      target: targetName,
-      serverAddress,
+      target: target === null ? null : this.#targetName(target),
+      serverAddress: target === null ? null : target.origin.slice(target.origin.indexOf('//') + 2),
       streaming: asked?.streaming ?? false,
-      requestModel: model,
+      requestModel: asked?.model ?? null,
+      priceFacts: asked?.priceFacts ?? noFacts,
+      reqHeaders: call?.storedHeaders ?? [],
+      identity: identity.userId === null && asked?.user ? { ...identity, userId: asked.user.slice(0, 256) } : identity,
+      retentionDays: config.retention,
+    }
+  }
+
+  #counts(facts: AnswerFacts | undefined): Counts {
+    return {
+      reqBytes: this.request?.length ?? 0,
+      resBytes: this.response?.length ?? 0,
+      chunks: this.chunks,
+      events: facts?.events ?? 0,
+      contentChars: facts?.contentChars ?? 0,
+      toolCalls: facts?.toolCalls ?? 0,
+    }
+  }
+
+  #learned({ outcome, status, error }: Ending, reqBody: ExchangeHead['reqBody'], resBody: ExchangeHead['resBody']): Learned {
+    const { target, request, response } = this
+    const facts = this.reader?.facts()
+    const usageRaw = facts?.usageRaw ?? noRaw
+    return {
+      kind: 'end',
+      seq: ++sequence,
+      marksUs: this.#marks,
       responseModel: facts?.responseModel ?? null,
       responseId: facts?.responseId ?? null,
       finishReason: facts?.finishReason ?? null,
       status,
       outcome,
       error,
-      attempts:
-        ending && target !== null && marks.sent !== null ? [this.#attempt(target, targetName ?? '', error, usageRaw)] : [],
+      attempts: target !== null && this.#marks.sent !== null ? [this.#attempt(target, error, usageRaw)] : [],
       usageRaw,
-      priceFacts: asked?.priceFacts ?? noFacts,
-      counts: {
-        reqBytes: request?.length ?? 0,
-        resBytes: response?.length ?? 0,
-        chunks: this.chunks,
-        events: facts?.events ?? 0,
-        contentChars: facts?.contentChars ?? 0,
-        toolCalls: facts?.toolCalls ?? 0,
-      },
-      sha256: ending ? { req: request?.sha256() ?? null, res: response?.sha256() ?? null } : { req: null, res: null },
-      reqHeaders: call?.storedHeaders ?? [],
+      counts: this.#counts(facts),
+      sha256: { req: request?.sha256() ?? null, res: response?.sha256() ?? null },
       resHeaders: this.responseHeaders,
       reqBody,
       resBody,
-      identity: identity.userId === null && asked?.user ? { ...identity, userId: asked.user.slice(0, 256) } : identity,
       cache: null,
       guardrails: [],
       altered: this.altered,
       warnings: this.warnings,
       notes: facts?.notes ?? [],
-      ...(ending && (request?.spilled === true || response?.spilled === true) ? { spill: this.#spillName() } : {}),
-      retentionDays: config.retention,
+      ...(request?.spilled === true || response?.spilled === true ? { spill: this.#spillName() } : {}),
     }
   }
 
-  #attempt(target: Target, targetName: string, error: AnswerError | null, usageRaw: readonly Raw[]): Attempt {
+  #attempt(target: Target, error: AnswerError | null, usageRaw: readonly Raw[]): Attempt {
     const marks = this.#marks
     return {
-      target: targetName,
+      target: this.#targetName(target),
       provider: target.provider.name,
       model: this.asked?.model ?? '',
       status: this.#status,

@@ -79,6 +79,9 @@ class SideReader implements AnswerReader {
   readonly #encoded: boolean
   readonly #decode: Decoder | null
   #splitter: Splitter | null = null
+  #over = false
+  /** Of the whole answer. */
+  #facts: AnswerFacts | null = null
 
   constructor(answering: Answering) {
     this.#answering = answering
@@ -125,7 +128,7 @@ class SideReader implements AnswerReader {
   }
 
   facts(): AnswerFacts {
-    return this.#seen.facts()
+    return this.#facts ?? (this.#over ? (this.#facts = this.#seen.facts()) : this.#seen.facts())
   }
 
   #read(chunk: Buffer): void {
@@ -146,6 +149,7 @@ class SideReader implements AnswerReader {
     } catch {
       this.#seen.note('reader_failed')
     }
+    this.#over = true
   }
 }
 
