@@ -81,6 +81,8 @@ export const createRows = () => {
       void fetchPage(loadedOnce ? cursor : null)
     },
     arrive(rows: readonly RequestSummary[], skipped: number, mode: 'show' | 'hold'): void {
+      // Before the first page is there, it will bring these rows itself.
+      if (!loadedOnce) return
       if (skipped > 0 || missed > 0 || list.shown.length + list.held.length > mostRows) {
         missed += rows.length + skipped
         return
@@ -98,4 +100,3 @@ export const createRows = () => {
     },
   }
 }
-export type Rows = ReturnType<typeof createRows>
