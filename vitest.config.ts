@@ -19,6 +19,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,
+          // Tests that run side by side wait for rows and time-outs, not for the processor.
+          maxConcurrency: 12,
           pool: 'forks',
         },
       },

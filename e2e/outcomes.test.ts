@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { request } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
@@ -18,6 +19,7 @@ const bodyLimit = 2 * 1024 ** 2
 let fake: FakeProvider
 let house: RunningHouse
 let deadPort: number
+let descriptorsBefore: number
 
 /** A port that nobody listens on. */
 const unusedPort = async (): Promise<number> => {
@@ -40,11 +42,17 @@ timeouts: { connect: 5s, ttft: ${waitMs}ms, idle: ${waitMs}ms, total: 60s }
 ceilings: { body: ${bodyLimit}B }
 `,
   })
+  // One call of each family, so that what is opened once is open.
+  for (const form of forms) await make(form, '')
+  descriptorsBefore = descriptors()
 })
 afterAll(async () => {
   await house?.stop()
   await fake?.close()
 })
+
+/** Open files and sockets of the proxy. */
+const descriptors = (): number => readdirSync(`/proc/${house.pids.proxy}/fd`).length
 
 let marks = 0
 /** A call of a form with faults of the fake provider, found again at the upstream by its mark. */
@@ -692,6 +700,17 @@ describe('keep-alive', () => {
     await own.caughtUp()
     expect(await own.rows('1')).toHaveLength(2)
   })
+})
+
+test('after all these faults: no socket, no descriptor, no call is left open', async () => {
+  await until(
+    'every socket to be closed',
+    async () => {
+      const { inFlight } = (await (await fetch(`${house.proxy}/readyz`)).json()) as { inFlight: number }
+      return inFlight === 0 && fake.openSockets() === 0 && descriptors() <= descriptorsBefore + 2
+    },
+    { timeoutMs: 20_000, everyMs: 250 },
+  )
 })
 
 test('in the end: no id has two rows, and no call of ours failed inside Weir', async () => {

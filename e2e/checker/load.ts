@@ -90,7 +90,7 @@ export const startLoad = ({ proxy, fake, perSecond, seed }: Options): Load => {
   const startedAt = performance.now()
   const issuing = setInterval(() => {
     const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
-    for (let n = 0; issued < due && n < perSecond / 4; n++) issue()
+    for (let n = Math.min(due - issued, Math.ceil(perSecond / 4)); n > 0; n--) issue()
   }, 10)
   const harvesting = setInterval(harvest, 200)
 
