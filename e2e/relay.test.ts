@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { WebSocket } from 'ws'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { fileContent } from '../cli/fake-provider/files.js'
 import { startFakeProvider, type FakeProvider } from '../cli/fake-provider/server.js'
+import { recordingsDir } from '../core/providers/recordings.js'
 import { openHouse, providersAt, type Row, type RunningHouse } from './support/house.js'
 import { send } from './support/send.js'
 import { until } from './support/wait.js'
@@ -202,9 +205,10 @@ test('an upload that its client gives up: the upstream is let go, client_abort',
 const openSocket = (
   path: string,
   headers: Record<string, string> = {},
+  proxy = house.proxy,
 ): Promise<{ socket: WebSocket; id: string; texts: string[]; binary: Buffer[] }> =>
   new Promise((resolve, reject) => {
-    const socket = new WebSocket(`${house.proxy.replace('http', 'ws')}${path}`, {
+    const socket = new WebSocket(`${proxy.replace('http', 'ws')}${path}`, {
       headers: { authorization: 'Bearer k', ...headers },
     })
     let id = ''
@@ -271,4 +275,60 @@ test('a WebSocket the upstream refuses, or closes: as it came', async () => {
   })
   expect(row).toMatchObject({ status: 401, outcome: 'complete', errorKind: 'auth' })
   await expect(openSocket('/nobody/v1/realtime')).rejects.toMatchObject({ status: 404 })
+})
+
+interface Frame {
+  readonly direction: 'sent' | 'received'
+  readonly data: unknown
+}
+
+/** An upstream that plays a recorded session: what was received up to the next frame that was sent, then waits for that. */
+const playSession = async (frames: readonly Frame[]): Promise<{ origin: string; got: string[]; close: () => void }> => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  await new Promise((resolve) => server.once('listening', resolve))
+  const got: string[] = []
+  server.on('connection', (socket) => {
+    let at = 0
+    const play = (): void => {
+      for (; frames[at]?.direction === 'received'; at++) socket.send(JSON.stringify(frames[at]?.data))
+      at++
+    }
+    socket.on('message', (data: Buffer) => {
+      got.push(data.toString())
+      play()
+    })
+    play()
+  })
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got, close: () => void server.close() }
+}
+
+test.skipIf(recordingsDir === null).each([
+  ['realtime-openai-tool', '/mine/v1/realtime?model=gpt-realtime'],
+  ['realtime-azure-text', '/mine/v1/realtime?deployment=gpt-realtime'],
+])('the recorded session %s passes frame by frame (WEIR_WIRE_FIXTURES is set)', async (name, path) => {
+  const frames = readFileSync(join(recordingsDir ?? '', name, 'messages.ndjson'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Frame)
+  const upstream = await playSession(frames)
+  onTestFinished(upstream.close)
+  const own = await openHouse({ yaml: `providers:\n  mine: { origin: "${upstream.origin}" }\n` })
+  onTestFinished(() => own.stop())
+  const { socket, id, texts } = await openSocket(path, {}, own.proxy)
+  let received = 0
+  for (const { direction, data } of frames) {
+    if (direction === 'received') received++
+    else {
+      await until(`${received} frames`, () => texts.length >= received)
+      socket.send(JSON.stringify(data))
+    }
+  }
+  await until('the last frame', () => texts.length >= received)
+  const said = (direction: Frame['direction']): readonly string[] =>
+    frames.filter((frame) => frame.direction === direction).map(({ data }) => JSON.stringify(data))
+  expect(texts).toEqual(said('received'))
+  expect(upstream.got).toEqual(said('sent'))
+  socket.close(1000)
+  // Relayed unread: the row says so, and claims no tokens.
+  expectUnread(await own.row(id), { provider: 'mine', status: 101 })
 })

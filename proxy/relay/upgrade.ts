@@ -104,12 +104,15 @@ const open = async (
         proxyReq.on('upgrade', (answer, upstream) => {
           record.answered(101)
           dress(answer.headers, record)
-          // Two taps beside the middleware's own pipes: bytes are counted, none is touched.
-          upstream.on('data', (chunk: Buffer) => {
-            record.chunks++
-            record.response?.push(chunk)
+          // Two taps beside the middleware's own pipes: bytes are counted, none is touched. Not before the pipes are laid: a listener
+          // sets the socket flowing, and a frame that came together with the head would reach the tap alone.
+          process.nextTick(() => {
+            upstream.on('data', (chunk: Buffer) => {
+              record.chunks++
+              record.response?.push(chunk)
+            })
+            socket.on('data', (chunk: Buffer) => record.request?.push(chunk))
           })
-          socket.on('data', (chunk: Buffer) => record.request?.push(chunk))
           upstream.on('error', () => undefined)
           socket.on('close', () => upstream.destroy())
           upstream.on('close', () => socket.end())
