@@ -52,6 +52,10 @@ test('an amount that is no decimal is refused rather than shown as NaN', () => {
 test('an axis has the decimals of its step', () => {
   expect(usdAxis(0, 0.5)).toBe('$0')
   expect(usdAxis(0.5, 0.5)).toBe('$0.5')
+  expect(usdAxis(0.75, 0.25)).toBe('$0.75')
+  expect(usdAxis(0.14, 0.07)).toBe('$0.14')
+  expect(usdAxis(0.0025, 0.0025)).toBe('$0.0025')
+  expect(usdAxis(0.000000005, 0.000000005)).toBe('$0.000000005')
   expect(usdAxis(0.002, 0.001)).toBe('$0.002')
   expect(usdAxis(2000, 500)).toBe('$2,000')
 })

@@ -1,5 +1,8 @@
 // Money stays a decimal string from the column to the screen: these functions cut and round digits, never floats.
 
+/** Amounts are whole pico-dollars. */
+const places = 12
+
 const parts = (decimal: string): { negative: boolean; whole: string; fraction: string } => {
   const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(decimal.trim())
   if (match === null) throw new RangeError(`Not a decimal amount: "${decimal}"`)
@@ -54,14 +57,16 @@ export const usdFull = (decimal: string): string => {
 /** A float for lengths of bars and heights of charts; never for text. */
 export const approximate = (decimal: string): number => Number(decimal)
 
-/** Axis labels of a chart: as many decimals as the step needs. */
+/** Axis labels of a chart: as many decimals as the step has, so that no label is rounded. */
 export const usdAxis = (value: number, step: number): string => {
   if (value === 0) return '$0'
-  const places = Math.min(9, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)))
-  return `$${value.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places })}`
+  // Floats: 0.07 x 100 is 7.000000000000001.
+  const whole = (scaled: number): boolean => scaled > 0.5 && Math.abs(scaled - Math.round(scaled)) < 1e-6
+  let decimals = 0
+  while (decimals < places && !whole(step * 10 ** decimals)) decimals++
+  return `$${value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })}`
 }
 
-const places = 12
 const pico = (decimal: string): bigint => {
   const { negative, whole, fraction } = parts(decimal)
   const digits = BigInt(whole + fraction.slice(0, places).padEnd(places, '0'))
