@@ -49,6 +49,8 @@ class Delivery implements Sink, Watched, Leavable {
   #form: 'sse' | 'array' | null = null
   #holdTimer: NodeJS.Timeout | null = null
   #waitingForDrain = false
+  /** What came before is being handed over, often to the end: nothing has to be waited for yet. */
+  #attaching = false
   /** Whether the last byte that came ended an event. Asked before the reader is ended, which closes what is open. */
   #onBoundary = false
   readonly #family: Family
@@ -107,11 +109,16 @@ class Delivery implements Sink, Watched, Leavable {
     }
     this.#client.serving = this
     if (this.#client.gone) return this.clientLeft()
-    // The head goes with the first chunk if that came in the same read, else at once: no chunk waits for the next.
-    process.nextTick(() => {
-      if (!this.#wrote && !this.#finishing) this.#res.flushHeaders()
-    })
+    this.#attaching = true
     body.attach(this)
+    this.#attaching = false
+    if (this.#finishing) return
+    if (this.#held !== null) this.#awaitEnd()
+    // The head goes with the first chunk if that came in the same read, else at once: no chunk waits for the next.
+    if (!this.#wrote)
+      process.nextTick(() => {
+        if (!this.#wrote && !this.#finishing) this.#res.flushHeaders()
+      })
   }
 
   data(chunk: Buffer): void {
@@ -130,10 +137,14 @@ class Delivery implements Sink, Watched, Leavable {
     const complete = this.#expected >= 0 && this.#received >= this.#expected
     if (complete || reader?.terminal === true) {
       this.#held = [chunk]
-      this.#holdTimer = setTimeout(() => this.#finish(), terminalWaitMs)
+      if (!this.#attaching) this.#awaitEnd()
       return
     }
     this.#write(chunk)
+  }
+
+  #awaitEnd(): void {
+    this.#holdTimer = setTimeout(() => this.#finish(), terminalWaitMs)
   }
 
   end(): void {

@@ -97,6 +97,13 @@ const noRaw: readonly Raw[] = []
 const noFacts: Readonly<Record<string, string | number>> = {}
 let sequence = 0
 
+let [isoMs, isoText] = [Number.NaN, '']
+/** Calls come several to the millisecond, or seldom. */
+const iso = (ms: number): string => {
+  if (ms !== isoMs) [isoMs, isoText] = [ms, new Date(ms).toISOString()]
+  return isoText
+}
+
 /** Everything that is learned about one call on its way, and the two events it leaves. */
 export class CallRecord {
   readonly id: string
@@ -253,7 +260,7 @@ export class CallRecord {
       id: this.id,
       tenant: this.#tenant,
       writer: journal.writer,
-      startedAt: new Date(this.startedAtMs).toISOString(),
+      startedAt: iso(this.startedAtMs),
       operation: target?.route.operation ?? '',
       provider: target?.provider.name ?? '',
       api: target?.route.api ?? '',

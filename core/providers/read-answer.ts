@@ -51,6 +51,7 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
       reader.body(value)
     })
   if (type === 'text/event-stream') return sseSplitter(onEvent, note)
+  if (isJsonType(type) && family !== 'gemini') return json()
   if (type === 'application/x-ndjson' || type === 'application/jsonl' || type === 'application/x-jsonlines')
     return ndjsonSplitter(onEvent, note)
   const text = latin1(first, 0, Math.min(64, first.length))

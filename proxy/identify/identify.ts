@@ -48,6 +48,33 @@ interface Located {
   readonly helicone: boolean
 }
 
+/** A path that has been looked at, and how it is written on a row. */
+interface Known extends Located {
+  readonly endpoint: string
+}
+
+const mostKnown = 4096
+const longestKnown = 512
+
+/** `locate`, remembering what it found: few paths make up nearly all calls. What it refuses is looked at again each time. */
+const locator = (rules: Rules): ((method: string, url: string) => Known) => {
+  const known = new Map<string, Map<string, Known>>()
+  let count = 0
+  return (method, url) => {
+    const found = known.get(method)?.get(url)
+    if (found !== undefined) return found
+    const cut = url.indexOf('?')
+    const fresh = { ...locate(method, url, rules), endpoint: `${method} ${mask(cut < 0 ? url : url.slice(0, cut))}` }
+    if (count < mostKnown && url.length <= longestKnown) {
+      const byUrl = known.get(method)
+      if (byUrl === undefined) known.set(method, new Map([[url, fresh]]))
+      else byUrl.set(url, fresh)
+      count++
+    }
+    return fresh
+  }
+}
+
 /** The wire family a path will want its errors in, even when nothing else about it can be understood. */
 export const familyOfPath = (path: string): Family =>
   path.includes('/anthropic') || path.endsWith('/messages') || path.endsWith('/messages/count_tokens')
@@ -157,6 +184,7 @@ const mask = (path: string): string => path.replace(pathKey, '/***')
  */
 export const identifyBy = (rules: Rules): Identify => {
   const read = headerReader()
+  const look = locator(rules)
   const headerRules = {
     strictHelicone: rules.config.compat.helicone === 'strict',
     isProvider: (name: string) => rules.providers.has(name),
@@ -168,7 +196,7 @@ export const identifyBy = (rules: Rules): Identify => {
     let url = req.url ?? '/'
     const keyInPath = pathKey.exec(url)
     if (keyInPath !== null) url = url.slice(keyInPath[0].length) || '/'
-    const { target, unifiedPath, helicone } = locate(method, url, rules)
+    const { target, unifiedPath, helicone, endpoint } = look(method, url)
     const asked = readOwnHeaders(headers.own, headerRules)
     let { forward } = headers
     let { authorization } = headers
@@ -199,14 +227,13 @@ export const identifyBy = (rules: Rules): Identify => {
       throw new WeirError('loop_detected', 'The call has passed through Weir three times already: an origin leads back here.', {
         param: 'Weir-Hop',
       })
-    const cut = url.indexOf('?')
     const trace = readTraceparent(headers.traceparent)
     const keyId = weirKey !== null ? `weir-${rules.fingerprint(weirKey)}` : clientKey !== null ? rules.fingerprint(clientKey) : ''
     return {
       id,
       tenant: 'default',
       method,
-      endpoint: `${method} ${mask(cut < 0 ? url : url.slice(0, cut))}`,
+      endpoint,
       target,
       unifiedPath,
       headers: forward,

@@ -108,7 +108,7 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
   const warnings: string[] = []
   const values = new Map<string, { value: string; dialect: 'weir' | 'helicone'; header: GatewayHeader; name: string }>()
   let properties: Record<string, string> | null = null
-  const propertyDialect = new Map<string, 'weir' | 'helicone'>()
+  let propertyDialect: Map<string, 'weir' | 'helicone'> | null = null
   let keys: Map<string, string> | null = null
   let helicone = false
 
@@ -148,7 +148,7 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
           bad(dialect, name, 'a name of at most 64 token characters and text of at most 1024 bytes')
           break
         }
-        if (propertyDialect.get(what.key) === 'weir' && dialect === 'helicone') {
+        if (propertyDialect?.get(what.key) === 'weir' && dialect === 'helicone') {
           warn('shadowed', name)
           break
         }
@@ -165,6 +165,7 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
           break
         }
         properties[what.key] = kept
+        propertyDialect ??= new Map()
         propertyDialect.set(what.key, dialect)
         break
       }
