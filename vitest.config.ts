@@ -9,6 +9,8 @@ export default defineConfig({
           include: ['{core,journal,proxy,clickhouse,ingest,control,web,cli,bench}/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          // A loaded machine takes its time; what a poll waits for is a condition, not a speed.
+          expect: { poll: { timeout: 20_000 } },
           pool: 'forks',
         },
       },
@@ -21,6 +23,8 @@ export default defineConfig({
           fileParallelism: false,
           // Tests that run side by side wait for rows and time-outs, not for the processor.
           maxConcurrency: 12,
+          // A loaded machine takes its time; what a poll waits for is a condition, not a speed.
+          expect: { poll: { timeout: 20_000 } },
           pool: 'forks',
         },
       },
