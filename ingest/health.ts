@@ -17,6 +17,8 @@ interface Trouble {
 interface Readings {
   readonly store: Trouble | null
   readonly consumer: Trouble | null
+  /** Bytes of the log lie there to be read, and none of them has been for a while: since when. */
+  readonly stuck: { readonly bytes: number; readonly sinceMs: number } | null
   readonly destinations: readonly DestinationState[]
   readonly deadLetters: number
   /** Folder of the dead letters. */
@@ -27,7 +29,7 @@ interface Readings {
 const firstLine = (text: string): string => (text.split('\n', 1)[0] ?? '').slice(0, 300)
 
 /** All that holds at the moment; empty when nothing is wrong. */
-export const causesOf = ({ store, consumer, destinations, deadLetters, dlq, now }: Readings): Cause[] => {
+export const causesOf = ({ store, consumer, stuck, destinations, deadLetters, dlq, now }: Readings): Cause[] => {
   const causes: Cause[] = []
   const age = (sinceMs: number): string => `${Math.max(0, Math.round((now() - sinceMs) / 1000))} s`
   if (store !== null)
@@ -41,6 +43,13 @@ export const causesOf = ({ store, consumer, destinations, deadLetters, dlq, now 
       cause: 'ingest_failing',
       effect: `The event log cannot be read, or its positions cannot be written, for ${age(consumer.sinceMs)}. ${firstLine(consumer.message)}`,
       advice: 'Check that WEIR_DATA is writable and has room.',
+    })
+  if (stuck !== null && store === null && consumer === null)
+    causes.push({
+      cause: 'ingest_failing',
+      effect: `${stuck.bytes} bytes of the journal wait, and for ${age(stuck.sinceMs)} no event of them could be read: a record in a segment that is still written to is damaged.`,
+      advice:
+        'Restart Weir: a segment that nobody writes to is read up to the damage, and what lies behind is kept in journal/damaged/.',
     })
   if (deadLetters > 0)
     causes.push({

@@ -61,6 +61,9 @@ export const consumersOf = (config: Pick<Config, 'exports'>): string[] => ['inge
 const drainMs = 10_000
 const exportDeadLetterBytes = 64 * 1024 * 1024
 
+/** Longer than any pause of a batch. */
+const stuckMs = 30_000
+
 /** Starts the analytics pipeline: events of the log into the store, and out to each trace destination. */
 export const startIngest = async (options: Options): Promise<Ingest> => {
   const { config, source, db, now, log, onStored = () => undefined, version } = options
@@ -119,10 +122,16 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   )
 
   let lagBytes = 0
+  /** When bytes were first seen to wait while nothing was read; `null` = all is read, or reading goes on. */
+  let waitingSince: number | null = null
+  let eventsThen = 0
   const halt = new AbortController()
   const measure = async (): Promise<void> => {
     for (let second = 0; !halt.signal.aborted; second++) {
       lagBytes = await source.lagBytes('ingest').catch(() => lagBytes)
+      if (lagBytes === 0 || events !== eventsThen) waitingSince = null
+      else waitingSince ??= now()
+      eventsThen = events
       if (second % 10 === 0) await deadLetters.recount().catch(() => undefined)
       await pause(1000, halt.signal)
     }
@@ -133,6 +142,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
     causesOf({
       store: store.trouble,
       consumer: consumer.trouble,
+      stuck: waitingSince !== null && now() - waitingSince > stuckMs ? { bytes: lagBytes, sinceMs: waitingSince } : null,
       destinations: destinations(),
       deadLetters: deadLetters.count(),
       dlq,
