@@ -50,6 +50,24 @@ export interface Identity {
   readonly omitResponse: boolean
 }
 
+/** Of a call that told nothing. */
+export const nobody: Identity = {
+  userId: null,
+  sessionId: null,
+  sessionName: null,
+  sessionPath: null,
+  properties: {},
+  tags: [],
+  clientRequestId: null,
+  promptId: null,
+  promptVersion: null,
+  modelOverride: null,
+  keyId: '',
+  trace: null,
+  omitRequest: false,
+  omitResponse: false,
+}
+
 /** A valid W3C `traceparent`: lower-case hex. */
 export interface TraceContext {
   readonly traceId: string

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { DbError, type Db } from '../clickhouse/db.js'
 import { openDb } from '../clickhouse/open.js'
-import type { Exchange } from '../core/exchange.js'
+import { nobody, type Exchange } from '../core/exchange.js'
 import { consume, type Bounds, type Consumer, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
 import { createMetrics } from './metrics.js'
 import { createStore } from './store/store.js'
-import { enrichedFrom, exchange, idOf, memorySource, nobody, payloadOf, testFolder, type MemorySource } from './testing.js'
+import { enrichedFrom, exchange, idOf, memorySource, payloadOf, testFolder, type MemorySource } from './testing.js'
 
 /** Waits for a condition; how long says nothing about the code but that it hangs. */
 const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 20_000, interval: 20 })

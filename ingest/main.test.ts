@@ -3,13 +3,13 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Db } from '../clickhouse/db.js'
 import { openDb } from '../clickhouse/open.js'
 import { loadConfig, type Config } from '../core/config.js'
-import { encodeExchange, type Exchange } from '../core/exchange.js'
+import { nobody, encodeExchange, type Exchange } from '../core/exchange.js'
 import { startOtlpReceiver, type OtlpReceiver } from '../e2e/otlp-receiver.js'
 import { openJournal } from '../journal/open.js'
 import type { JournalWriter } from '../journal/port.js'
 import { openJournalSource } from '../journal/source.js'
 import { consumersOf, startIngest, type Ingest } from './main.js'
-import { exchange, idOf, nobody, testFolder } from './testing.js'
+import { exchange, idOf, testFolder } from './testing.js'
 
 const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 20_000, interval: 20 })
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encodeExchange, type Exchange, type Identity } from '../core/exchange.js'
+import { encodeExchange, nobody, type Exchange } from '../core/exchange.js'
 import type { Cost } from '../core/prices/cost.js'
 import { noUsage, type Usage } from '../core/usage.js'
 import type { Gap, Plan, Progress, Source, SourceRecord } from '../journal/port.js'
@@ -13,23 +13,6 @@ export const testFolder = (after: (undo: () => void) => void): string => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-ingest-'))
   after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
-}
-
-export const nobody: Identity = {
-  userId: null,
-  sessionId: null,
-  sessionName: null,
-  sessionPath: null,
-  properties: {},
-  tags: [],
-  clientRequestId: null,
-  promptId: null,
-  promptVersion: null,
-  modelOverride: null,
-  keyId: '',
-  trace: null,
-  omitRequest: false,
-  omitResponse: false,
 }
 
 /** A UUIDv7 of 2026-11-25T10:00:00Z with a number in it. */

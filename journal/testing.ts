@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { encodeExchange, type Outgoing } from '../core/exchange.js'
+import { encodeExchange, nobody, type Outgoing } from '../core/exchange.js'
 import { nodeDisk, type Disk } from './disk.js'
 import type { Durability, JournalWriter } from './port.js'
 
@@ -42,22 +42,7 @@ const bare: Omit<Outgoing, 'id' | 'kind' | 'tenant' | 'reqBody'> = {
   reqHeaders: [],
   resHeaders: [],
   resBody: null,
-  identity: {
-    userId: null,
-    sessionId: null,
-    sessionName: null,
-    sessionPath: null,
-    properties: {},
-    tags: [],
-    clientRequestId: null,
-    promptId: null,
-    promptVersion: null,
-    modelOverride: null,
-    keyId: '',
-    trace: null,
-    omitRequest: false,
-    omitResponse: false,
-  },
+  identity: nobody,
   cache: null,
   guardrails: [],
   altered: [],

@@ -5,10 +5,10 @@ import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
 import {
   type AnswerError,
   bodyHead,
+  nobody,
   type Attempt,
   type Counts,
   type ErrorKind,
-  type Identity,
   type Marks,
   type Mark,
   type Outcome,
@@ -40,23 +40,6 @@ export interface Ending {
   readonly outcome: Outcome
   readonly status: number
   readonly error: AnswerError | null
-}
-
-const nobody: Identity = {
-  userId: null,
-  sessionId: null,
-  sessionName: null,
-  sessionPath: null,
-  properties: {},
-  tags: [],
-  clientRequestId: null,
-  promptId: null,
-  promptVersion: null,
-  modelOverride: null,
-  keyId: '',
-  trace: null,
-  omitRequest: false,
-  omitResponse: false,
 }
 
 const kindOf = (code: ErrorCode): ErrorKind => {

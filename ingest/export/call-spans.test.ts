@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer'
-import type { Exchange } from '../../core/exchange.js'
+import { nobody, type Exchange } from '../../core/exchange.js'
 import { noUsage } from '../../core/usage.js'
 import type { BodiesRow, Enriched } from '../enrich/enriched.js'
-import { chatCost, chatUsage, enrichedFrom, exchange, idOf, nobody } from '../testing.js'
+import { chatCost, chatUsage, enrichedFrom, exchange, idOf } from '../testing.js'
 import { callSpans, wanted, type SpanOptions } from './call-spans.js'
 import { resources } from './resources.js'
 
