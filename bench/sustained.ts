@@ -13,6 +13,9 @@ interface Options {
 }
 
 const lagLimitMs = 180_000
+/** Calls a second asked for beyond those that count: one may be late here and there. */
+const spare = 1.02
+const warmUpSeconds = 5
 const path = `/openai${chatPath}`
 
 const sustain = async ({ rate, seconds, concurrency }: Options, say: (line: string) => void): Promise<Report> => {
@@ -22,18 +25,23 @@ const sustain = async ({ rate, seconds, concurrency }: Options, say: (line: stri
       if (!(await fetchBody(house.proxy, path, false)).equals(wantedJson))
         throw new BenchFailed("The answer is not the upstream's.")
       const { proxy, hub } = house.pids
-      const before = { proxy: usageOf(proxy).cpuUs, hub: usageOf(hub).cpuUs }
-      const load = await drive({ port: house.proxy, path, streaming: false, concurrency, seconds, rate })
+      const hubBefore = usageOf(hub).cpuUs
+      const ask = { port: house.proxy, path, streaming: false, concurrency, rate: rate * spare }
+      const warmUp = await drive({ ...ask, seconds: Math.min(seconds, warmUpSeconds) })
+      const proxyBefore = usageOf(proxy).cpuUs
+      const load = await drive({ ...ask, seconds })
       const [proxyAfter, hubAfter] = [usageOf(proxy), usageOf(hub)]
-      if (load.failures > 0) throw new BenchFailed(`${load.failures} calls failed.`)
+      const failures = warmUp.failures + load.failures
+      if (failures > 0) throw new BenchFailed(`${failures} calls failed.`)
+      const sent = 1 + warmUp.sent + load.sent
       say(`${load.calls} calls, ${Math.round(load.perSecond)}/s. Waiting for ingest.`)
-      const lagMs = await untilStored(house, load.sent + 1, lagLimitMs)
-      await checkRows(house, load.sent + 1)
+      const lagMs = await untilStored(house, sent, lagLimitMs)
+      await checkRows(house, sent)
       const hubEnd = usageOf(hub)
       return {
         tables: [
           {
-            title: `${rate} calls/s wanted for ${seconds} s, ${concurrency} connections; ${load.sent + 1} calls, as many rows`,
+            title: `${rate} calls/s wanted for ${seconds} s after ${warmUpSeconds} s to warm up, ${concurrency} connections; ${sent} calls, as many rows`,
             columns: [
               'calls/s',
               'p50 ms',
@@ -51,8 +59,8 @@ const sustain = async ({ rate, seconds, concurrency }: Options, say: (line: stri
                 load.p50,
                 load.p99,
                 lagMs / 1000,
-                (proxyAfter.cpuUs - before.proxy) / load.calls,
-                (hubEnd.cpuUs - before.hub) / load.calls,
+                (proxyAfter.cpuUs - proxyBefore) / load.calls,
+                (hubEnd.cpuUs - hubBefore) / sent,
                 proxyAfter.rssMiB,
                 hubAfter.rssMiB,
                 hubEnd.peakMiB,
@@ -61,7 +69,7 @@ const sustain = async ({ rate, seconds, concurrency }: Options, say: (line: stri
           },
         ],
         targets: [
-          atLeast(`calls/s for ${seconds} s`, Math.round(load.perSecond / 10) * 10, rate),
+          atLeast(`calls/s for ${seconds} s`, load.perSecond, rate),
           atMost('seconds until nothing is left in the journal', lagMs / 1000, 30, ' s'),
           atMost('proxy RSS at the end', proxyAfter.rssMiB, 150, ' MiB'),
           atMost('hub RSS, the most it had', hubEnd.peakMiB, 900, ' MiB'),
@@ -76,7 +84,7 @@ const sustain = async ({ rate, seconds, concurrency }: Options, say: (line: stri
 export const bench: Bench = {
   question: 'does ingest keep up with 2,500 calls a second for a minute, and how much memory does that take?',
   about: `
-A driver that keeps to its rate sends JSON calls of 1 KB by way of \`weir start\`. Latency is counted from when a call was due. At the
+A driver that keeps to its rate, and 2 % more, sends JSON calls of 1 KB by way of \`weir start\`. Latency is counted from when a call was due. At the
 end: how long until every call is stored, and whether rows and calls are as many.`,
   flags: {
     rate: { type: 'string', value: 'n', help: 'calls a second (2500)' },
