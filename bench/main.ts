@@ -2,6 +2,7 @@ import { readFlags, UsageError, type Flags } from '../cli/command.js'
 import { nearest } from '../core/nearest.js'
 import { BenchFailed, type Bench } from './support/bench.js'
 import { machine, machineText } from './support/machine.js'
+import { stopAll } from './support/processes.js'
 import { reportText } from './support/report.js'
 
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
@@ -61,8 +62,15 @@ const main = async ([name, ...rest]: readonly string[]): Promise<number> => {
   return report.targets.every(({ met }) => met) ? 0 : 3
 }
 
-// What a bench has started ends with it (`processes.ts`), also when it is interrupted.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+// What a bench has started ends before it does, also when it is interrupted; the second time it is not waited for.
+let told = false
+const interrupted = (): void => {
+  if (told) process.exit(130)
+  told = true
+  void stopAll().then(() => process.exit(130))
+}
+process.on('SIGINT', interrupted)
+process.on('SIGTERM', interrupted)
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (cause) {

@@ -5,13 +5,18 @@ import type { Health } from '../../web/api/contract.js'
 import { BenchFailed } from './bench.js'
 import { spawnWeir } from './processes.js'
 
-/** A temporary folder; it goes away with `use`. */
+const folders = new Set<string>()
+process.once('exit', () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })))
+
+/** A temporary folder; it goes away with `use`, or with this process. */
 export const withFolder = async <T>(use: (folder: string) => Promise<T>): Promise<T> => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-bench-'))
+  folders.add(folder)
   try {
     return await use(folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
+    folders.delete(folder)
   }
 }
 

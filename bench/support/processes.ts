@@ -28,6 +28,13 @@ const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || ch
 const ended = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => (hasEnded(child) ? resolve() : child.once('exit', () => resolve())))
 
+/** Tells all that runs to end, and waits for it. */
+export const stopAll = async (): Promise<void> => {
+  const children = [...running]
+  for (const [child, signal] of children) child.kill(signal)
+  await Promise.all(children.map(([child]) => ended(child)))
+}
+
 /** Forks a module beside this one (no suffix) that tells its port by IPC and ends when IPC does. */
 export const forkHelper = (module: string, env: Readonly<Record<string, string>> = {}): Promise<Helper> =>
   new Promise((resolve, reject) => {
