@@ -104,6 +104,11 @@ describe('where it goes', () => {
   ])('%s leads nowhere', (url) => expect(code(url)).toBe('unknown_path'))
 })
 
+test('a unified path that a body decides about takes POST alone', () => {
+  expect(code('/v1/chat/completions', {}, 'GET')).toBe('method_not_allowed')
+  expect(code('/ai/embeddings', {}, 'DELETE')).toBe('method_not_allowed')
+})
+
 describe('what goes upstream', () => {
   test('everything as sent but what belongs to one connection, to us, or to a trace', () => {
     const sent = call('/openai/v1/chat/completions', {

@@ -144,6 +144,7 @@ const locate = (method: string, url: string, { providers, config }: Rules): Loca
         helicone: false,
       }
     }
+    if (unifiedBodyPaths.has(rest)) throw new WeirError('method_not_allowed', `${method} ${path}: this path takes POST alone.`)
     throw unknown('docs/headers.md lists the unified paths.')
   }
   const slash = path.indexOf('/', 1)
