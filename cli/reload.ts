@@ -1,4 +1,4 @@
-import { unwatchFile, watchFile } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../core/config.js'
 import { loadConfig } from '../core/config.js'
@@ -19,6 +19,15 @@ interface Reload {
   readonly apply: (config: Config) => void | Promise<void>
   readonly log: Log
 }
+
+const lookMs = 400
+
+/** Changes whenever the file does; `gone` when there is none. */
+const stampOf = (path: string): Promise<string> =>
+  stat(path).then(
+    ({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`,
+    () => 'gone',
+  )
 
 /**
  * Reads weir.yaml again on SIGHUP and within a second of a change. It is applied whole or not at all: a bad file changes nothing,
@@ -56,12 +65,21 @@ export const watchConfig = ({ config, live, fixed, apply, log }: Reload): (() =>
   const again = (): void => {
     turn = turn.then(reload)
   }
-  watchFile(path, { interval: 1000, persistent: false }, (now, before) => {
-    if (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino) again()
-  })
+  let applied = ''
+  let before = ''
+  const look = async (): Promise<void> => {
+    const now = await stampOf(path)
+    // Twice the same: whoever writes it is done. The first look applies, too: the file may have changed since the start read it.
+    if (now === before && now !== applied) {
+      applied = now
+      again()
+    }
+    before = now
+  }
+  const timer = setInterval(() => void look(), lookMs).unref()
   process.on('SIGHUP', again)
   return () => {
-    unwatchFile(path)
+    clearInterval(timer)
     process.off('SIGHUP', again)
   }
 }

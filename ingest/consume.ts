@@ -228,11 +228,13 @@ export const consume = (options: Options): Consumer => {
     let failures = 0
     while (!halt.signal.aborted) {
       const begun = performance.now()
+      // Asked before the round: what was written while it ran is for one more.
+      const isLast = draining.signal.aborted
       try {
         const found = await round()
         failures = 0
         trouble = null
-        if (draining.signal.aborted && found === 'empty') return
+        if (isLast && found === 'empty') return
         const waitMs = found === 'full' ? 0 : found === 'empty' ? idleMs : bounds.everyMs - (performance.now() - begun)
         if (waitMs > 0) await pause(waitMs, draining.signal)
       } catch (cause) {

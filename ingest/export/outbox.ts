@@ -338,12 +338,14 @@ export const openOutbox = (options: Options): Outbox => {
     let failures = 0
     while (!halt.signal.aborted) {
       const begun = performance.now()
+      // Asked before the round: what was written while it ran is for one more.
+      const isLast = draining.signal.aborted
       try {
         if (behind) await jump()
         behind = false
         const found = await round()
         failures = 0
-        if (draining.signal.aborted && found === 'empty') {
+        if (isLast && found === 'empty') {
           await Promise.all(flying)
           return
         }
