@@ -49,6 +49,14 @@ const provider = z.strictObject({
     .union([z.boolean(), z.literal('all')])
     .optional()
     .describe('Send it a traceparent.'),
+  injectUsage: z
+    .boolean()
+    .optional()
+    .describe('Ask its chat streams for their usage and take the extra chunk out again. Default: where it is known to be taken.'),
+  trustCost: z
+    .boolean()
+    .optional()
+    .describe('What it tells of its own cost is the cost. Default: where it is known to be right.'),
 })
 
 const exportDestination = z.strictObject({

@@ -105,7 +105,8 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string): Record<s
 export const readRequest = ({ family, api, path, body }: Asking): Asked => {
   const asked = objectFrom(body)
   const inPath = modelInPath(path)
-  const streamPath = /:stream(?:GenerateContent|RawPredict)\b|\/(?:converse-stream|invoke-with-response-stream)\b/.test(path)
+  const streamPath =
+    /:stream(?:GenerateContent|RawPredict)\b|\/(?:converse-stream|invoke-with-response-stream)\b|[?&]stream=true\b/.test(path)
   if (asked === null) return { model: inPath, streaming: streamPath, priceFacts: {}, user: null, malformed: body.length > 0 }
   return {
     // An embedding batch names its model in each request; all are the same as the path's.

@@ -24,6 +24,10 @@ export interface Provider {
   readonly keyHeader: 'authorization' | 'x-api-key' | 'x-goog-api-key' | 'api-key' | null
   /** Sends it a traceparent of ours. */
   readonly propagate: boolean | 'all'
+  /** Takes `stream_options.include_usage` for a chat or completion stream, as is known (wire.md §1.1). */
+  readonly injectUsage: boolean
+  /** What it tells of its own cost becomes the total (cost.md §4). */
+  readonly trustCost: boolean
   readonly builtIn: boolean
 }
 
@@ -177,6 +181,9 @@ const table: Readonly<Record<string, Row>> = {
   vercel: openAiLike('ai-gateway.vercel.sh'),
 }
 
+const takesIncludeUsage = new Set(['openai', 'azure', 'openrouter', 'vllm'])
+const tellsItsCost = new Set(['openrouter', 'xai', 'perplexity', 'vercel'])
+
 const fromRow = (name: string, row: Row): Provider => ({
   name,
   aliases: row.aliases ?? [],
@@ -189,6 +196,8 @@ const fromRow = (name: string, row: Row): Provider => ({
   },
   keyHeader: row.keyHeader === undefined ? 'authorization' : row.keyHeader,
   propagate: false,
+  injectUsage: takesIncludeUsage.has(name),
+  trustCost: tellsItsCost.has(name),
   builtIn: true,
 })
 
@@ -219,6 +228,8 @@ const own = (name: string, config: ProviderConfig): Provider => {
             ? 'x-goog-api-key'
             : 'authorization',
     propagate: config.propagate ?? false,
+    injectUsage: config.injectUsage ?? false,
+    trustCost: config.trustCost ?? false,
     builtIn: false,
   }
 }
@@ -239,6 +250,8 @@ export const providersFrom = (config: Pick<Config, 'providers'>): ReadonlyMap<st
             ...provider,
             ...(change.origin === undefined ? {} : { origin: change.origin, segment: provider.segment }),
             propagate: change.propagate ?? provider.propagate,
+            injectUsage: change.injectUsage ?? provider.injectUsage,
+            trustCost: change.trustCost ?? provider.trustCost,
             builtIn: change.origin === undefined,
             ...(change.auth === 'none' ? { keyHeader: null } : {}),
           }

@@ -15,40 +15,111 @@ interface Api {
   readonly api: string
   readonly operation: string
 }
+type Endings = readonly (readonly [string, Api])[]
 
-const openAiApis: readonly (readonly [string, Api])[] = [
-  ['/chat/completions', { api: 'chat', operation: 'chat' }],
+const chat: Api = { api: 'chat', operation: 'chat' }
+const embeddings: Api = { api: 'embeddings', operation: 'embeddings' }
+const rerank: Api = { api: 'rerank', operation: 'rerank' }
+const countTokens: Api = { api: 'count_tokens', operation: '' }
+
+/** By the end of a POST's path; the first that fits decides. */
+const openAiApis: Endings = [
+  ['/chat/completions', chat],
   ['/completions', { api: 'completions', operation: 'text_completion' }],
-  ['/embeddings', { api: 'embeddings', operation: 'embeddings' }],
+  ['/embeddings', embeddings],
+  ['/responses/input_tokens', countTokens],
   ['/responses', { api: 'responses', operation: 'chat' }],
+  ['/responses/compact', { api: 'responses', operation: 'chat' }],
+  ['/audio/transcriptions', { api: 'transcription', operation: 'transcription' }],
+  ['/audio/translations', { api: 'transcription', operation: 'transcription' }],
+  ['/audio/speech', { api: 'speech', operation: 'speech' }],
+  ['/images/generations', { api: 'images', operation: 'images' }],
+  ['/images/edits', { api: 'images', operation: 'images' }],
+  ['/images/variations', { api: 'images', operation: 'images' }],
+  ['/moderations', { api: 'moderations', operation: 'moderation' }],
+  ['/ocr', { api: 'ocr', operation: 'ocr' }],
+  ['/rerank', rerank],
+  // Mistral and other publishers on Vertex.
+  [':streamRawPredict', chat],
+  [':rawPredict', chat],
 ]
-const anthropicApis: readonly (readonly [string, Api])[] = [
-  ['/messages/count_tokens', { api: 'count_tokens', operation: '' }],
+const anthropicApis: Endings = [
+  ['/messages/count_tokens', countTokens],
+  ['/count-tokens:rawPredict', countTokens],
   ['/messages', { api: 'messages', operation: 'chat' }],
   [':streamRawPredict', { api: 'messages', operation: 'chat' }],
   [':rawPredict', { api: 'messages', operation: 'chat' }],
 ]
-const geminiApis: readonly (readonly [string, Api])[] = [
+const geminiApis: Endings = [
   [':generateContent', { api: 'generate_content', operation: 'generate_content' }],
   [':streamGenerateContent', { api: 'generate_content', operation: 'generate_content' }],
   [':embedContent', { api: 'embed_content', operation: 'embeddings' }],
   [':batchEmbedContents', { api: 'embed_content', operation: 'embeddings' }],
   [':countTokens', { api: 'count_content_tokens', operation: '' }],
+  [':predict', { api: 'predict', operation: 'generate_content' }],
+  ['/interactions', { api: 'interactions', operation: 'generate_content' }],
+]
+const cohereApis: Endings = [
+  ['/chat', chat],
+  ['/embed', embeddings],
+  ['/rerank', rerank],
+]
+const ollamaApis: Endings = [
+  ['/chat', chat],
+  ['/generate', { api: 'completions', operation: 'text_completion' }],
+  ['/embed', embeddings],
+  ['/embeddings', embeddings],
+]
+const bedrockApis: Endings = [
+  ['/converse', { api: 'converse', operation: 'chat' }],
+  ['/converse-stream', { api: 'converse', operation: 'chat' }],
+  ['/invoke', { api: 'invoke', operation: 'chat' }],
+  ['/invoke-with-response-stream', { api: 'invoke', operation: 'chat' }],
+  ['/count-tokens', countTokens],
 ]
 
-const apisOf = (family: Family): readonly (readonly [string, Api])[] =>
-  family === 'openai-chat' || family === 'openai-responses'
-    ? openAiApis
-    : family === 'anthropic'
-      ? anthropicApis
-      : family === 'gemini'
-        ? geminiApis
-        : []
+const posted: Readonly<Record<Family, Endings>> = {
+  'openai-chat': openAiApis,
+  'openai-responses': openAiApis,
+  anthropic: anthropicApis,
+  gemini: geminiApis,
+  cohere: cohereApis,
+  ollama: ollamaApis,
+  bedrock: bedrockApis,
+}
+
+/** Reads that tell usage: a response that was made in the background, a batch. Everything else that is read is relayed. */
+const reads: readonly (readonly [RegExp, Api])[] = [
+  [/\/responses\/[^/]+$/, { api: 'responses', operation: 'chat' }],
+  [/\/batches\/[^/]+$/, { api: 'batch', operation: '' }],
+]
+const geminiReads: readonly (readonly [RegExp, Api])[] = [
+  [/\/interactions\/[^/]+$/, { api: 'interactions', operation: 'generate_content' }],
+]
 
 const familyByPath = (provider: Provider, path: string, told: Family): Family => {
   if (provider.name === 'vertex')
-    return path.includes('/publishers/anthropic/') ? 'anthropic' : path.includes('/endpoints/openapi') ? 'openai-chat' : 'gemini'
-  return told === 'openai-chat' && path.endsWith('/responses') ? 'openai-responses' : told
+    return path.includes('/publishers/anthropic/')
+      ? 'anthropic'
+      : path.includes('/endpoints/openapi') || /\/publishers\/(?!google\/)[^/]+\/models\/[^/]+:(?:streamR|r)awPredict$/.test(path)
+        ? 'openai-chat'
+        : 'gemini'
+  return told === 'openai-chat' && /\/responses(?:\/|$)/.test(path) ? 'openai-responses' : told
+}
+
+const embeds = /[./]?(?:embed|titan-e1t)/
+
+const apiOf = (family: Family, method: string, path: string): Api | null => {
+  if (method === 'POST') {
+    const found = posted[family].find(([ending]) => path.endsWith(ending))?.[1] ?? null
+    // One path for all models of Bedrock: what it does is in the model's name.
+    if (found?.api === 'invoke' && embeds.test(path)) return { api: 'invoke', operation: 'embeddings' }
+    return found
+  }
+  if (method !== 'GET') return null
+  if (family === 'gemini') return geminiReads.find(([pattern]) => pattern.test(path))?.[1] ?? null
+  if (family === 'openai-chat' || family === 'openai-responses') return reads.find(([pattern]) => pattern.test(path))?.[1] ?? null
+  return null
 }
 
 /**
@@ -59,9 +130,8 @@ const familyByPath = (provider: Provider, path: string, told: Family): Family =>
  */
 export const routeOf = (provider: Provider, method: string, path: string, told: Family): Route => {
   const family = familyByPath(provider, path, told)
-  if (method === 'POST')
-    for (const [ending, api] of apisOf(family)) if (path.endsWith(ending)) return { lane: 'llm', family, ...api }
-  return { lane: 'relay', family, api: '', operation: '' }
+  const found = apiOf(family, method, path)
+  return found === null ? { lane: 'relay', family, api: '', operation: '' } : { lane: 'llm', family, ...found }
 }
 
 /**
