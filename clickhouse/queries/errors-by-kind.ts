@@ -1,5 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db } from '../db.js'
+import { tableOf } from './priced-rows.js'
 import { iso, type Scope, sums, within } from './scope.js'
 
 export interface ErrorsOfKind {
@@ -13,11 +14,12 @@ export interface ErrorsOfKind {
 /** Which kinds of error did calls end in, and at which provider? Most first. */
 export const errorsByKind = async (db: Db, tenant: TenantId, scope: Scope): Promise<ErrorsOfKind[]> => {
   const where = within(tenant, scope)
+  const table = await tableOf(db, tenant, scope, 'r_model_1h')
   const { n, lastMs } = sums(scope.source)
   const rows = await db.rows<{ kind: string; provider: string; calls: string; last: string }>(
     'errors-by-kind',
     `SELECT error_kind AS kind, provider, ${n} AS calls, ${lastMs} AS last
-    FROM ${scope.source === 'rows' ? 'requests' : 'r_model_1h'} WHERE ${where.sql} AND error_kind != ''
+    FROM ${table} WHERE ${where.sql} AND error_kind != ''
     GROUP BY kind, provider ORDER BY calls DESC, kind, provider LIMIT 1000`,
     where.params,
   )

@@ -1,5 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db } from '../db.js'
+import { tableOf } from './priced-rows.js'
 import { type Scope, sums, within } from './scope.js'
 
 export interface OverviewFigures {
@@ -60,6 +61,7 @@ interface Row {
 /** What happened in a period, in one row of figures. */
 export const overviewFigures = async (db: Db, tenant: TenantId, scope: Scope): Promise<OverviewFigures> => {
   const where = within(tenant, scope)
+  const table = await tableOf(db, tenant, scope, 'r_model_1h')
   const { n, errors, unpriced, cost } = sums(scope.source)
   const columns = {
     ...columnsOf(scope.source),
@@ -73,7 +75,7 @@ export const overviewFigures = async (db: Db, tenant: TenantId, scope: Scope): P
     `SELECT ${Object.entries(columns)
       .map(([name, sql]) => `${sql} AS ${name}`)
       .join(', ')}
-    FROM ${scope.source === 'rows' ? 'requests' : 'r_model_1h'} WHERE ${where.sql}`,
+    FROM ${table} WHERE ${where.sql}`,
     where.params,
   )
   if (row === undefined) throw new Error('overview-figures: no row of sums.')

@@ -1,5 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db } from '../db.js'
+import { pricedRows } from './priced-rows.js'
 import { type RequestSummary, summaryColumns, summaryOf, type SummaryRow } from './request-summary.js'
 
 interface StoredAttempt {
@@ -96,7 +97,7 @@ export const requestById = async (db: Db, tenant: TenantId, id: string): Promise
     if (period === null) continue
     const [row] = await db.rows<SummaryRow & Facts>(
       'request-by-id',
-      `SELECT ${summaryColumns}, ${factColumns} FROM requests
+      `SELECT ${summaryColumns}, ${factColumns} FROM ${await pricedRows(db, tenant, period)}
       WHERE tenant_id = {tenant:String} AND ts >= {from:DateTime64(3, 'UTC')} AND ts < {to:DateTime64(3, 'UTC')} AND request_id = {id:UUID}
       ORDER BY ver DESC LIMIT 1`,
       { tenant, id, ...period },

@@ -1,5 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db, Params } from '../db.js'
+import { pricedRows } from './priced-rows.js'
 import type { RequestSummary } from './request-summary.js'
 import { requestsAt, type StoredPlace } from './requests-at.js'
 import { type Scope, within } from './scope.js'
@@ -67,14 +68,15 @@ interface FoundRow extends StoredPlace {
 }
 
 /** Where the rows of the page are, in their order; one more than the page holds tells that it is not the last. */
-const findPlaces = (db: Db, tenant: TenantId, question: PageQuestion, limit: number): Promise<FoundRow[]> => {
+const findPlaces = async (db: Db, tenant: TenantId, question: PageQuestion, limit: number): Promise<FoundRow[]> => {
   const where = within(tenant, question.scope)
   const after = afterSql(question)
   const value = question.sort === 'at' ? "''" : `toString(${keySql[question.sort].of})`
-  return db.rows<FoundRow>(
+  const table = await pricedRows(db, tenant, question.scope.period)
+  return await db.rows<FoundRow>(
     'requests-page-places',
     `SELECT toString(request_id) AS id, toUnixTimestamp64Milli(ts) AS atMs, ${value} AS value
-    FROM requests WHERE ${where.sql} AND ${after.sql}
+    FROM ${table} WHERE ${where.sql} AND ${after.sql}
     ORDER BY ${orderSql(question)} LIMIT {limit:UInt32}`,
     { ...where.params, ...after.params, limit: limit + 1 },
   )

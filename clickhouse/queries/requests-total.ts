@@ -1,5 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db } from '../db.js'
+import { pricedRows } from './priced-rows.js'
 import { type Scope, sums, within } from './scope.js'
 
 export interface RequestsTotal {
@@ -14,7 +15,7 @@ export const requestsTotal = async (db: Db, tenant: TenantId, scope: Scope): Pro
   const { n, cost, unpriced } = sums('rows')
   const [row] = await db.rows<{ calls: string; usd: string; unknown: string }>(
     'requests-total',
-    `SELECT ${n} AS calls, toString(${cost}) AS usd, ${unpriced} AS unknown FROM requests WHERE ${where.sql}`,
+    `SELECT ${n} AS calls, toString(${cost}) AS usd, ${unpriced} AS unknown FROM ${await pricedRows(db, tenant, scope.period)} WHERE ${where.sql}`,
     where.params,
   )
   if (row === undefined) throw new Error('requests-total: no row of sums.')

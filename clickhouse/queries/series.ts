@@ -1,5 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db, Params } from '../db.js'
+import { tableOf } from './priced-rows.js'
 import { type Rollup, rollups, type Scope, sums, within } from './scope.js'
 import { sumUsd } from './usd.js'
 
@@ -86,13 +87,17 @@ interface Plan {
   readonly params: Params
 }
 
-const planOf = (tenant: TenantId, { scope, metric, group, property, stepSeconds }: SeriesQuestion): Plan => {
+const planOf = async (
+  db: Db,
+  tenant: TenantId,
+  { scope, metric, group, property, stepSeconds }: SeriesQuestion,
+): Promise<Plan> => {
   const rows = scope.source === 'rows'
   const where = within(tenant, scope)
   const side = keys[group]
   return {
     key: rows ? side.rows : side.rolled,
-    from: rows ? 'requests' : (rollupOfSeries(metric, group) ?? rollups.model).table,
+    from: await tableOf(db, tenant, scope, (rollupOfSeries(metric, group) ?? rollups.model).table),
     where: `${where.sql} AND ${rows ? side.onlyRows : side.onlyRolled}`,
     bucket: bucketSql[scope.source],
     params: { ...where.params, step: stepSeconds, ...(group === 'property' ? { property } : {}) },
@@ -205,6 +210,6 @@ const linesFor = async (db: Db, plan: Plan, question: SeriesQuestion, times: rea
 export const series = async (db: Db, tenant: TenantId, question: SeriesQuestion): Promise<SeriesAnswer> => {
   const times = timesOf(question)
   if (times.length > maxSteps) throw new RangeError(`A series has at most ${String(maxSteps)} steps.`)
-  const lines = await linesFor(db, planOf(tenant, question), question, times)
+  const lines = await linesFor(db, await planOf(db, tenant, question), question, times)
   return { times: times.map((t) => new Date(t * 1000).toISOString()), lines: question.group === 'none' ? lines : inOrder(lines) }
 }

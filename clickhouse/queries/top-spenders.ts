@@ -1,5 +1,6 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { Db } from '../db.js'
+import { tableOf } from './priced-rows.js'
 import { iso, type Rollup, rollups, type Scope, sums, within } from './scope.js'
 
 export type SpenderKind = 'user' | 'session' | 'model' | 'property'
@@ -72,6 +73,7 @@ export const topSpenders = async (
   const where = within(tenant, scope)
   const { rollup, rows: rowSide, rolled } = sides[kind]
   const side = scope.source === 'rows' ? rowSide : rolled
+  const table = await tableOf(db, tenant, scope, rollup.table)
   const { n, errors, unpriced, tokens, cost, lastMs } = sums(scope.source)
   const rows = await db.rows<{
     spender: string
@@ -87,7 +89,7 @@ export const topSpenders = async (
     `top-${kind}`,
     `SELECT ${side.key} AS spender, ${side.provider} AS at, ${side.name} AS title, toString(${cost}) AS usd, ${n} AS calls,
       ${errors} AS failed, ${tokens} AS used, ${unpriced} AS unknown, ${lastMs} AS last
-    FROM ${scope.source === 'rows' ? 'requests' : rollup.table} WHERE ${where.sql} AND ${side.only}
+    FROM ${table} WHERE ${where.sql} AND ${side.only}
     GROUP BY spender, at ORDER BY ${cost} DESC, calls DESC, spender LIMIT {limit:UInt32}`,
     { ...where.params, limit: Math.min(limit, 1000), ...(kind === 'property' ? { property } : {}) },
   )
