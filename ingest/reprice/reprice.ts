@@ -145,7 +145,9 @@ class Differences {
       const difference = tally.after - tally.before
       return difference < 0n ? -difference : difference
     }
-    const tallies = [...this.#models.values()].sort((a, b) => (size(a) > size(b) ? -1 : size(a) < size(b) ? 1 : b.calls - a.calls))
+    const tallies = [...this.#models.values()].sort((a, b) =>
+      size(a) > size(b) ? -1 : size(a) < size(b) ? 1 : b.calls - a.calls,
+    )
     return {
       priceId,
       calls: this.calls,
