@@ -13,6 +13,7 @@ import { openReplaceable } from './pipeline.js'
 import { askProxy } from './proxy-facts.js'
 import { watchConfig } from './reload.js'
 import type { RunningRole } from './role.js'
+import { repriceJobs } from './reprice-jobs.js'
 import { runRole } from './role.js'
 import { shut } from './shut.js'
 import { version } from './version.js'
@@ -68,6 +69,7 @@ const startHub =
       get metrics() {
         return [pipeline.current().ingest.metrics]
       },
+      reprice: repriceJobs({ db, dataDir: config.dataDir, book: openPriceBook, log }),
       demoCall: wiring.demo ? () => demoCall(proxyUrl) : null,
       proxyUrl,
       sqlUrl: sqlPort === null ? null : urlOf(host, sqlPort),

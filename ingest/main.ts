@@ -12,6 +12,7 @@ import { consumerOf, openOutbox, type DestinationState } from './export/outbox.j
 import { resources } from './export/resources.js'
 import { causesOf, type Cause } from './health.js'
 import { createMetrics } from './metrics.js'
+import { finishReprice } from './reprice/reprice.js'
 import { pause } from './pause.js'
 import { createStore } from './store/store.js'
 
@@ -75,6 +76,8 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   const deadLetters = await openDeadLetters({ dir: dlq, limitBytes: null, now })
   const onFault = (message: string, cause: unknown): void => log.warn({ err: cause }, message)
   let events = 0
+  // What a re-pricing that was killed had begun: half of it may be in the sums already.
+  if (await finishReprice(db, config.dataDir)) log.info({}, 'Finished what an interrupted re-pricing had begun to write.')
 
   const store = createStore({
     db,

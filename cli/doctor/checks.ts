@@ -14,6 +14,7 @@ import { checkPort } from './port.js'
 import { checkPrices } from './prices.js'
 import { checkProxy } from './proxy.js'
 import { checkAnalytics } from './store.js'
+import { checkUnpriced } from './unpriced.js'
 
 interface Options {
   readonly load: () => Config
@@ -56,5 +57,6 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   if (owner !== null && config.proxyPort !== 0) tell(await checkProxy(urlOf(host, config.proxyPort)))
   tell(await checkAnalytics(config, owner))
   tell(checkPrices(now()))
+  tell(await checkUnpriced(config, owner, now()))
   for (const destination of config.exports) tell(await checkDestination(destination))
 }

@@ -190,6 +190,62 @@ export type RequestPage = z.infer<typeof requestPageSchema>
 export const requestCountSchema = z.object({ period: periodSchema, requests: count, costUsd: usd, unpriced: count })
 export type RequestCount = z.infer<typeof requestCountSchema>
 
+export const unpricedSchema = z.object({
+  period: periodSchema,
+  requests: count,
+  models: z
+    .array(
+      z.object({
+        provider: z.string(),
+        model: z.string(),
+        reason: z.string().describe('unknown_model, not_on_wire, lost ...'),
+        requests: count,
+        tokens: count.describe('told for them: what an override would price'),
+        firstAt: z.string(),
+        lastAt: z.string(),
+      }),
+    )
+    .describe('most called first, at most 500'),
+})
+
+export const newRepriceSchema = z.strictObject({
+  from: z.string().describe('ISO 8601 or milliseconds since the epoch'),
+  to: z.string().describe('exclusive'),
+  model: z.string().max(256).optional().describe('as on the rows; every model when it is left out'),
+  dryRun: z.boolean().default(false).describe('say what would change, write nothing'),
+})
+
+export const repriceJobSchema = z.object({
+  id: z.string(),
+  state: z.enum(['running', 'done', 'stopped', 'failed']),
+  dryRun: z.boolean(),
+  from: z.string(),
+  to: z.string(),
+  model: z.string().nullable(),
+  priceId: z.string(),
+  calls: count.describe('looked at so far'),
+  total: count.describe('to be looked at'),
+  changed: count,
+  differenceUsd: usd.describe('the costs of now less those before'),
+  models: z
+    .array(
+      z.object({
+        provider: z.string(),
+        model: z.string(),
+        calls: count,
+        changed: count,
+        beforeUsd: usd,
+        afterUsd: usd,
+        differenceUsd: usd,
+        unpricedBefore: count,
+        unpricedAfter: count,
+      }),
+    )
+    .describe('largest difference first'),
+  error: z.string().nullable(),
+})
+export type RepriceJob = z.infer<typeof repriceJobSchema>
+
 export const attemptSchema = z.object({
   n: count,
   target: z.string(),

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client'
 import type { Db } from '../../clickhouse/db.js'
 import type { ControlStore } from '../../control/store.js'
 import type { Config } from '../../core/config.js'
-import type { Cause, Destination, Health } from './contract.js'
+import type { Cause, Destination, Health, RepriceJob } from './contract.js'
 
 /** The part of a logger that is used here; pino's fits. */
 export interface Log {
@@ -18,6 +18,15 @@ export interface HubFacts {
   readonly journal?: Health['journal']
   /** Date of the newest price known. */
   readonly pricesDate?: string | null
+}
+
+/** Re-pricing, done where ingest runs. One at a time. */
+export interface RepriceJobs {
+  /** @returns `null` while another one runs. */
+  begin(ask: { from: Date; to: Date; model: string | null; dryRun: boolean }): RepriceJob | null
+  find(id: string): RepriceJob | null
+  /** Resolves when it has stopped. */
+  stop(id: string): Promise<void>
 }
 
 /** What the web server is given by the wiring. */
@@ -38,6 +47,8 @@ export interface House {
   readonly metrics: readonly Registry[]
   /** Makes one call through the proxy to a provider that needs no key; resolves with the id of its row. */
   readonly demoCall: (() => Promise<{ readonly id: string }>) | null
+  /** `null` where nothing is ingested. */
+  readonly reprice: RepriceJobs | null
   readonly proxyUrl: string
   readonly sqlUrl: string | null
 }

@@ -15,6 +15,7 @@ import { openApi } from './openapi.js'
 import { ApiError, problemOf, type ProblemCode } from './problems.js'
 import type { Route } from './route.js'
 import { hubRoutes } from './routes/hub.js'
+import { priceRoutes } from './routes/prices.js'
 import { overviewRoutes } from './routes/overview.js'
 import { requestRoutes } from './routes/requests.js'
 import { sqlRoutes } from './routes/sql.js'
@@ -29,7 +30,7 @@ export type WebOptions = Pick<House, 'config' | 'db' | 'health' | 'destinations'
   }
 
 /** Every JSON endpoint. /api/live, /api/session and /api/openapi.json stand beside it in `apiOf`. */
-export const routes: readonly Route[] = [...overviewRoutes, ...requestRoutes, ...hubRoutes, ...sqlRoutes]
+export const routes: readonly Route[] = [...overviewRoutes, ...requestRoutes, ...hubRoutes, ...sqlRoutes, ...priceRoutes]
 
 const bodyLimit = 64 * 1024
 
@@ -194,6 +195,7 @@ export const createWebServer = (options: WebOptions): Server => {
       return options.metrics ?? []
     },
     demoCall: options.demoCall ?? null,
+    reprice: options.reprice ?? null,
     proxyUrl: options.proxyUrl ?? `http://${config.host}:${String(config.proxyPort)}`,
     sqlUrl: options.sqlUrl ?? null,
   }
