@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { baseModel, baseVersion, type Rate } from './base.js'
 import type { Unit } from './cost.js'
 import { decimalOf, type Decimal } from './money.js'
@@ -130,9 +130,10 @@ const best = (rates: readonly OverlayRate[], now: number, inputTokens: number): 
  * Both come with the code, so a price changes only with a version of Weir, and every row names that version.
  */
 export const openPriceBook = (): PriceBook => {
-  const entries = ['openai-tiers', 'anthropic-tiers', 'gemini-tiers', 'models', 'tools'].flatMap((name) =>
-    read<readonly OverlayEntry[]>(`./overlay/${name}.json`),
-  )
+  const entries = readdirSync(new URL('./overlay/', import.meta.url))
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .flatMap((name) => read<readonly OverlayEntry[]>(`./overlay/${name}`))
   const regions = read<readonly RegionEntry[]>('./regions.json')
   const checked =
     [...entries, ...regions]

@@ -325,9 +325,12 @@ test('a container is counted and not priced: the total is a lower bound', () => 
 
 test('a newer version is not priced as the older one whose name it begins with', () => {
   expect(book.priced({ provider: 'anthropic', model: 'claude-sonnet-4-9', tier: null, region: null }, august, 1)).toBeNull()
+  // The base knows v1 alone, at 0.1.
   expect(
-    book.priced({ provider: 'bedrock', model: 'amazon.titan-embed-text-v2:0', tier: null, region: null }, august, 1),
-  ).toBeNull()
+    book
+      .priced({ provider: 'bedrock', model: 'amazon.titan-embed-text-v2:0', tier: null, region: null }, august, 1)
+      ?.rate('input')?.usdText,
+  ).toBe('0.02')
   expect(
     book.priced({ provider: 'anthropic', model: 'claude-sonnet-4-5-20250929', tier: null, region: null }, august, 1)?.modelId,
   ).toBe('claude-sonnet-4-5')
