@@ -6,6 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['scripts/fuzz-seed.ts'],
           include: ['{core,journal,proxy,clickhouse,ingest,control,web,cli,bench}/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,

@@ -52,7 +52,15 @@ const report = join(cache, 'tests.json')
 rmSync(report, { force: true })
 const status = run(
   join(root, 'node_modules', '.bin', 'vitest'),
-  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters],
+  // A machine that others use, too, may be late once; what fails twice is a failure. The log names what had to be tried again.
+  [
+    'run',
+    ...(process.env.CI ? ['--retry=1'] : []),
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...filters,
+  ],
   {
     env: {
       ...process.env,
