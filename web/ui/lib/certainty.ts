@@ -20,6 +20,19 @@ const reasons: Readonly<Record<string, string>> = {
   refused: 'the call was refused',
   lost: 'the proxy was killed during the call',
   not_applicable: 'this kind of call has no tokens',
+  free: 'the prices of this installation say that it is free',
+  read: 'a read, a list or a file',
+  http_error: 'the provider refused it',
+  no_answer: 'no answer began',
+  already_charged: 'an earlier call was charged for this response',
+  less_already_charged: 'less what an earlier call was charged for this response',
+  repriced: 'priced again since it was stored',
+  usage_clamped: 'the usage that was told contradicts itself',
+  passes_in_one_sum: 'several passes were told as one sum',
+  quantity_not_told: 'a part of what was used is not known',
+  no_1h_price: 'the price of a one-hour cache write is not known',
+  no_price_container: 'containers are shared by calls and not priced',
+  out_of_range: 'the figures told are beyond any price',
 }
 /** A reason in words; one we do not know stays as it is. */
 export const reasonText = (reason: string): string => reasons[reason] ?? reason.replaceAll('_', ' ')

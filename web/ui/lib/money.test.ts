@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sum, usd, usdAxis, usdCell, usdFull, usdSignificant } from './money.js'
+import { difference, sum, usd, usdAxis, usdCell, usdFull, usdSignificant } from './money.js'
 
 test.each([
   ['0', '$0.00'],
@@ -65,4 +65,10 @@ test('sums are exact where floats are not', () => {
   expect(sum(['99999999999999999999', '0.000000000001'])).toBe('99999999999999999999.000000000001')
   expect(sum(['0.5', '-0.75'])).toBe('-0.250000000000')
   expect(sum([])).toBe('0.000000000000')
+})
+
+test('a difference is exact to the last place', () => {
+  expect(usdFull(difference('0.00021', '0.001'))).toBe('−$0.00079')
+  expect(usdFull(difference('-1', '-1.5'))).toBe('$0.50')
+  expect(difference('2', '2')).toBe('0.000000000000')
 })

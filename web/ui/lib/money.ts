@@ -79,3 +79,6 @@ export const sum = (decimals: readonly string[]): string => {
   const digits = String(total < 0n ? -total : total).padStart(places + 1, '0')
   return `${total < 0n ? '-' : ''}${digits.slice(0, -places)}.${digits.slice(-places)}`
 }
+
+/** Exact `a - b`. */
+export const difference = (a: string, b: string): string => sum([a, b.startsWith('-') ? b.slice(1) : `-${b}`])
