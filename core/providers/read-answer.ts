@@ -6,9 +6,13 @@ import { jsonArraySplitter } from './framing/json-array.js'
 import { ndjsonSplitter } from './framing/ndjson.js'
 import { sseSplitter, type Splitter } from './framing/sse.js'
 import { wholeJson } from './framing/whole-json.js'
+import { plainText } from './framing/plain-text.js'
 import { latin1 } from './json-text.js'
 import { geminiReader } from './gemini/stream.js'
+import { speechReader, transcriptReader } from './openai-audio/stream.js'
 import { chatReader } from './openai-chat/stream.js'
+import { imagesReader } from './openai-images/stream.js'
+import { objectReader } from './openai-objects/reader.js'
 import { responsesReader } from './openai-responses/stream.js'
 import { Seen, type FamilyReader } from './seen.js'
 
@@ -24,20 +28,42 @@ export interface Answering {
   readonly contentEncoding: string | null | undefined
 }
 
-/** Bodies up to here are parsed whole; floats cost most, so embeddings are scanned much earlier. */
+/** Bodies up to here are parsed whole; those of floats and pictures, which tell nothing but at their edges, are scanned much earlier. */
 const parseBytes = 4 * 1024 * 1024
-const parseEmbeddingBytes = 64 * 1024
+const parseDataBytes = 64 * 1024
+const isData = (api: string): boolean => api.startsWith('embed') || api === 'images'
 
 const readerOf = ({ family, api, status }: Answering, seen: Seen): FamilyReader => {
   if (family === 'openai-responses' || api === 'responses') return responsesReader(family, status, seen)
   if (family === 'anthropic') return anthropicReader(family, status, seen)
   if (family === 'gemini') return geminiReader(family, status, seen)
-  return chatReader(family, api, status, seen)
+  switch (api) {
+    case 'transcription':
+      return transcriptReader(family, status, seen)
+    case 'speech':
+      return speechReader(family, status, seen)
+    case 'images':
+      return imagesReader(family, status, seen)
+    case 'embeddings':
+    case 'moderations':
+    case 'rerank':
+    case 'ocr':
+    case 'batch':
+      return objectReader(family, api, status, seen)
+    default:
+      return chatReader(family, api, status, seen)
+  }
 }
 
 const nothing: Splitter = { push: () => undefined, end: () => undefined, atBoundary: () => false }
 
 const isJsonType = (type: string): boolean => type === 'application/json' || type === 'text/json' || type.endsWith('+json')
+
+/** A transcript as text, SRT or VTT; it may begin with a bracket, as in "[Music]". */
+const isTranscript = (type: string, text: string, status: number): boolean =>
+  status < 400 &&
+  ((type.startsWith('text/') && type !== 'text/html') || type === 'application/x-subrip') &&
+  !/^(?:\{\s*"|data:|event:)/.test(text)
 
 /** The framing of the bytes, by label; where the label does not say, by the first byte that is not a space. */
 const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: FamilyReader): Splitter => {
@@ -46,7 +72,7 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   const note = (word: string): void => seen.note(word)
   const onEvent = (data: string, name: string | null): void => reader.event(data, name)
   const json = (): Splitter =>
-    wholeJson(answering.api.startsWith('embed') ? parseEmbeddingBytes : parseBytes, (value) => {
+    wholeJson(isData(answering.api) ? parseDataBytes : parseBytes, (value) => {
       seen.events = 1
       reader.body(value)
     })
@@ -57,6 +83,7 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   const text = latin1(first, 0, Math.min(64, first.length))
     .replace(/^\u00EF\u00BB\u00BF/, '')
     .trimStart()
+  if (answering.api === 'transcription' && isTranscript(type, text, status)) return plainText((units) => seen.delivered(units))
   if (text.startsWith('[') && family === 'gemini') return jsonArraySplitter(onEvent, note)
   if (isJsonType(type)) return json()
   if (text.startsWith('{') || text.startsWith('[')) return json()

@@ -1,8 +1,10 @@
 import type { AnswerError, Raw } from '../exchange.js'
 import type { AnswerFacts } from './answer.js'
+import { isObject, type JsonObject } from './json-text.js'
 
 /** How much usage text a call may leave behind (wire.md §5). */
 const maxRawBytes = 64 * 1024
+const maxFields = 128
 
 /** What the readers of one answer have found so far. The one mutable thing of a reader; families write it, nobody else. */
 export class Seen {
@@ -21,6 +23,15 @@ export class Seen {
   /** Keeps the newest value of a source. `undefined` and `null` are nothing. */
   raw(source: string, value: unknown): void {
     if (value !== undefined && value !== null) this.raws.set(source, value)
+  }
+
+  /** Keeps the newest value of each field of a source: what tells it again may leave fields out (wire.md §4). `null` is nothing. */
+  merged(source: string, value: JsonObject): void {
+    const before = this.raws.get(source)
+    // A stream that invents field after field must not make every event dearer than the one before.
+    if (!isObject(before) || Object.keys(before).length > maxFields) return void this.raws.set(source, value)
+    const told = Object.entries(value).filter(([, field]) => field !== null)
+    this.raws.set(source, { ...before, ...Object.fromEntries(told) })
   }
 
   note(note: string): void {

@@ -9,11 +9,19 @@ export interface TopLevelScanner {
   push(chunk: Buffer): void
   /** @returns Values that were whole and small enough, by key; the last of equal keys wins. */
   values(): ReadonlyMap<string, string>
+  /** @returns How many objects the lists under the `lists` keys held. */
+  lengths(): ReadonlyMap<string, number>
 }
 
-/** Reads single keys of a JSON object of any size in constant memory (wire.md §2). */
-export const topLevelScanner = (wanted: readonly string[]): TopLevelScanner => {
+/**
+ * Reads single keys of a JSON object of any size in constant memory (wire.md §2).
+ *
+ * @param lists Keys whose value is a list of objects too large to be kept: they are counted.
+ */
+export const topLevelScanner = (wanted: readonly string[], lists: readonly string[] = []): TopLevelScanner => {
   const found = new Map<string, string>()
+  const lengths = new Map<string, number>()
+  let list: string | null = null
   let depth = 0
   let inString = false
   let escaped = false
@@ -81,6 +89,7 @@ export const topLevelScanner = (wanted: readonly string[]): TopLevelScanner => {
           case 0x3a: // :
             if (depth === 1 && isKey) {
               isKey = false
+              list = lists.includes(key) ? key : null
               if (wanted.includes(key)) {
                 collecting = 'value'
                 value = ''
@@ -92,9 +101,13 @@ export const topLevelScanner = (wanted: readonly string[]): TopLevelScanner => {
             if (depth === 1) {
               close(chunk, at)
               isKey = true
+              list = null
             }
             break
           case 0x7b: // {
+            if (depth === 2 && list !== null) lengths.set(list, (lengths.get(list) ?? 0) + 1)
+            depth++
+            break
           case 0x5b: // [
             depth++
             break
@@ -109,5 +122,6 @@ export const topLevelScanner = (wanted: readonly string[]): TopLevelScanner => {
       from = 0
     },
     values: () => found,
+    lengths: () => lengths,
   }
 }

@@ -20,7 +20,14 @@ const wanted = [
   'meta',
   'usage_info',
   'provider_metadata',
+  'providerMetadata',
+  'incomplete_details',
+  'x_groq',
+  'duration',
 ]
+/** Lists of pictures: how many there are is all that is asked. */
+const lists = ['data', 'images']
+const maxCounted = 1000
 
 /**
  * Reads one JSON body. Up to `parseBytes` it is held by reference and parsed whole; a longer one goes through a scanner for the wanted
@@ -38,7 +45,7 @@ export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void):
       else {
         pieces.push(chunk)
         if (bytes > parseBytes) {
-          scanner = topLevelScanner(wanted)
+          scanner = topLevelScanner(wanted, lists)
           for (const piece of pieces) scanner.push(piece)
           pieces = []
         }
@@ -48,7 +55,10 @@ export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void):
       if (bytes === 0) return
       if (scanner !== null) {
         const entries = [...scanner.values()].map(([key, text]) => [key, parsed(text)] as const)
-        onBody(Object.fromEntries(entries.filter(([, value]) => value !== undefined)))
+        const counted = [...scanner.lengths()].map(
+          ([key, length]) => [key, Array.from({ length: Math.min(length, maxCounted) }, () => null)] as const,
+        )
+        onBody(Object.fromEntries([...entries.filter(([, value]) => value !== undefined), ...counted]))
         return
       }
       const only = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)

@@ -1,20 +1,16 @@
 import { errorIn } from '../classify-error.js'
 import { isObject, listAt, objectAt, parsed, stringLength, textAt, type JsonObject } from '../json-text.js'
+import { bodyObject, takeGatewayCost, takeUsage } from '../openai-chat/told.js'
 import type { FamilyReader, Seen } from '../seen.js'
+import { itemCounter } from './items.js'
 
 const delta = /"delta" ?: ?"/g
 const typeOf = /"type" ?: ?"([^"]*)"/
-const ends: Readonly<Record<string, true>> = { 'response.completed': true, 'response.incomplete': true, 'response.failed': true }
-const ignored = /^response\.(?:in_progress|queued|.*\.(?:done|added|in_progress|searching|interpreting|completed))$/
-
-/** What is billed per use: a page opened or searched inside of is part of the search before it. */
-const billed = (item: JsonObject): string | null => {
-  const type = textAt(item, 'type')
-  if (type === null || !type.endsWith('_call')) return null
-  if (type !== 'web_search_call') return type
-  const action = textAt(objectAt(item, 'action'), 'type')
-  return action === null || action === 'search' ? type : null
-}
+const ends: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete', 'response.failed', 'response.cancelled'])
+const ignored =
+  /^response\.(?:in_progress|queued|.*\.(?:done|added|in_progress|searching|interpreting|generating|partial_image|completed|failed))$/
+const pending: ReadonlySet<string> = new Set(['queued', 'in_progress'])
+const over: ReadonlySet<string> = new Set(['completed', 'incomplete', 'failed', 'cancelled'])
 
 const itemChars = (item: unknown): number => {
   if (!isObject(item)) return 0
@@ -26,32 +22,16 @@ const itemChars = (item: unknown): number => {
 
 /** OpenAI's Responses API: typed events, the whole response repeated in the last one, no [DONE]. */
 export const responsesReader = (family: string, status: number, seen: Seen): FamilyReader => {
-  const tools: Record<string, number> = {}
-  const done = new Set<string>()
-
-  const item = (value: unknown): void => {
-    if (!isObject(value)) return
-    const type = textAt(value, 'type') ?? ''
-    const id = textAt(value, 'id') ?? `#${done.size}`
-    // The last event repeats every item that has had its own.
-    if (!type.endsWith('_call') || done.has(id)) return
-    done.add(id)
-    seen.called()
-    const tool = billed(value)
-    if (tool !== null && tool !== 'function_call' && tool !== 'custom_tool_call') {
-      tools[tool] = (tools[tool] ?? 0) + 1
-      seen.raw('tools', tools)
-    }
-  }
+  const items = itemCounter(seen)
 
   const response = (value: JsonObject): void => {
     seen.id(textAt(value, 'id'))
     seen.model(textAt(value, 'model'))
-    seen.raw('usage', value.usage)
+    takeUsage(value.usage, seen)
+    takeGatewayCost(value, seen)
     seen.raw('service_tier', textAt(value, 'service_tier'))
     const state = textAt(value, 'status')
-    if (state === 'completed' || state === 'incomplete' || state === 'failed' || state === 'cancelled')
-      seen.finished(textAt(objectAt(value, 'incomplete_details'), 'reason') ?? state)
+    if (state !== null && over.has(state)) seen.finished(textAt(objectAt(value, 'incomplete_details'), 'reason') ?? state)
     const failed = objectAt(value, 'error')
     if (failed !== null) seen.error = errorIn(family, status, { error: failed }) ?? seen.error
   }
@@ -69,37 +49,38 @@ export const responsesReader = (family: string, status: number, seen: Seen): Fam
         if (delta.test(data)) seen.delivered(stringLength(data, delta.lastIndex))
         return
       }
-      if (type !== 'response.output_item.done' && ignored.test(type)) return
+      if (type !== 'response.output_item.done' && !ends.has(type) && ignored.test(type)) return
       const value = parsed(data)
       if (!isObject(value)) {
         seen.note('malformed')
         return
       }
-      if (type === 'response.output_item.done') item(value.item)
-      else if (type === 'error') seen.error = errorIn(family, status, { error: objectAt(value, 'error') ?? value }) ?? seen.error
+      const told = textAt(value, 'type') ?? type
+      if (told === 'response.output_item.done') items.done(value.item, value.output_index)
+      else if (told === 'error') seen.error = errorIn(family, status, { error: objectAt(value, 'error') ?? value }) ?? seen.error
       else {
         const inner = objectAt(value, 'response')
         if (inner !== null) {
           response(inner)
-          if (ends[type] === true) {
-            for (const output of listAt(inner, 'output')) item(output)
+          if (ends.has(told)) {
+            items.output(listAt(inner, 'output'))
             seen.terminal = true
           }
         } else seen.error = errorIn(family, status, value) ?? seen.error
       }
     },
     body: (value) => {
-      if (!isObject(value)) {
-        seen.note('malformed')
-        return
-      }
-      const output = listAt(value, 'output')
-      response(value)
-      if (value.object !== 'response') seen.error = errorIn(family, status, value) ?? seen.error
-      for (const entry of output) {
-        item(entry)
-        seen.delivered(itemChars(entry))
-      }
+      const object = bodyObject(value, seen)
+      if (object === null) return
+      response(object)
+      const state = textAt(object, 'status')
+      // Read before it was done: made in the background, it tells its usage later.
+      if (object.object === 'response' && state !== null && pending.has(state)) seen.raw('pending', state)
+      if (object.object !== 'response' || status >= 400) seen.error = errorIn(family, status, object) ?? seen.error
+      // Of a body too large to be parsed (pictures are in it) nobody knows which tools were used.
+      if (object.object === 'response' && state === 'completed' && object.output === undefined) seen.note('tools_not_read')
+      items.output(listAt(object, 'output'))
+      for (const entry of listAt(object, 'output')) seen.delivered(itemChars(entry))
     },
   }
 }
