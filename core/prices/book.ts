@@ -77,11 +77,12 @@ const maxMatches = 4096
 
 const suffix = /(?:-\d{8}|-\d{4}-\d{2}-\d{2}|-\d{4}|-\d{3}|-latest|-v\d+(?::\d+)?|@\d{8})$/
 
-/** Names an entry may have for an asked model: itself, without its date or version suffix, and the base's name for it. */
-const namesOf = (model: string, baseId: string | null): readonly string[] => {
-  const bare = model.replace(suffix, '')
-  return [...new Set([model, bare, ...(baseId === null ? [] : [baseId])])]
-}
+/** Names an entry may have for an asked model: itself, then the base's name for it, or without its date or version suffix. */
+const namesOf = (model: string, baseId: string | null): readonly string[] =>
+  // Where the base tells this version from the others, an entry for the others is not for it: gpt-4o-2024-05-13.
+  baseId?.toLowerCase() === model
+    ? [...new Set([model, baseId])]
+    : [...new Set([model, baseId ?? model, model.replace(suffix, '')])]
 
 /** Takes away what the host added: `models/`, `publishers/.../models/`, `@date` of Vertex. */
 const plainName = (provider: string, model: string): string => {
@@ -119,7 +120,7 @@ const best = (rates: readonly OverlayRate[], now: number, inputTokens: number): 
     if (rate.from > now || rate.until <= now || rate.ctxFrom > inputTokens) continue
     if (found === null) found = rate
     else if ((rate.tier === null) !== (found.tier === null)) found = rate.tier === null ? found : rate
-    else if (rate.from > found.from || (rate.from === found.from && rate.ctxFrom >= found.ctxFrom)) found = rate
+    else if (rate.from > found.from || (rate.from === found.from && rate.ctxFrom > found.ctxFrom)) found = rate
   }
   return found
 }
