@@ -2,6 +2,7 @@ import type { AnswerError } from '../exchange.js'
 import { toldByAnthropic } from './anthropic/errors.js'
 import { errorText } from './error-text.js'
 import { kindOfStatus } from './error-status.js'
+import { listAt, objectAt, textAt } from './json-text.js'
 import { toldByGoogle } from './gemini/errors.js'
 import { toldByOpenAi } from './openai-chat/errors.js'
 import type { Told } from './told-error.js'
@@ -35,6 +36,14 @@ const told = (family: string, value: unknown): Told | null => {
   return first
 }
 
+/** An error that is no object of its own: `{message}`, `{detail}` (FastAPI, problem details); only believed under an error status. */
+const plainly = (value: unknown): Told | null => {
+  const message = textAt(value, 'message') ?? textAt(value, 'detail') ?? textAt(objectAt(value, 'detail'), 'error')
+  if (message !== null) return { kind: '', code: '', message }
+  const details = listAt(value, 'detail').map((detail) => textAt(detail, 'msg') ?? '')
+  return details.length === 0 ? null : { kind: '', code: '', message: details.join('; ') }
+}
+
 /**
  * What an error answer means, in the kinds of routing.md §3. The body decides before the status.
  *
@@ -43,7 +52,7 @@ const told = (family: string, value: unknown): Told | null => {
  * @returns `null` when neither tells of an error.
  */
 export const errorIn = (family: string, status: number, value: unknown): AnswerError | null => {
-  const found = told(family, value)
+  const found = told(family, value) ?? (status >= 400 ? plainly(value) : null)
   if (found === null) return null
   const kind = found.kind !== '' ? found.kind : status >= 400 ? kindOfStatus(status) : 'server'
   return { kind, code: found.code === '' && status >= 400 ? String(status) : found.code, message: errorText(found.message) }

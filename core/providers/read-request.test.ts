@@ -81,7 +81,98 @@ test('writes that shall live an hour are noted for Anthropic', () => {
   expect(ask(body, { family: 'anthropic', api: 'messages', path: '/v1/messages' }).priceFacts).toEqual({ ttl_1h: 1 })
 })
 
-const asked = recordings().filter(({ api }) => !['', 'transcription'].includes(api))
+test('how much of the web is read, and a response made in the background', () => {
+  const tools = [
+    { type: 'function', search_context_size: 'x' },
+    { type: 'web_search_preview', search_context_size: 'high' },
+  ]
+  expect(ask({ model: 'gpt-5', background: true, tools }, { api: 'responses' }).priceFacts).toEqual({
+    background: 1,
+    search_context_size: 'high',
+  })
+  // For pictures it is a colour.
+  expect(
+    ask({ model: 'gpt-image-1', background: 'transparent', n: 2, size: '1024x1024', quality: 'high' }, { api: 'images' })
+      .priceFacts,
+  ).toEqual({
+    n: 2,
+    size: '1024x1024',
+    quality: 'high',
+  })
+})
+
+test('speech is counted in characters, not in UTF-16 units', () => {
+  // Z o ë space and one emoji
+  expect(ask({ model: 'tts-1', input: 'Zoë 👋', voice: 'alloy' }, { api: 'speech' }).priceFacts).toEqual({ characters: 5 })
+  expect(ask({ model: 'tts-1', voice: 'alloy' }, { api: 'speech' }).priceFacts).toEqual({})
+})
+
+describe('a form', () => {
+  const file = Buffer.from([0x52, 0x49, 0x0d, 0x0a, 0x2d, 0x2d, 0x00, 0xff, 0x0d, 0x0a, 0x0d, 0x0a, 0x22])
+  const part = (head: string, value: string | Buffer): Buffer =>
+    Buffer.concat([
+      Buffer.from(`--b0\r\nContent-Disposition: form-data; ${head}\r\n\r\n`),
+      Buffer.from(value),
+      Buffer.from('\r\n'),
+    ])
+  const form = (...parts: readonly Buffer[]): Buffer => Buffer.concat([...parts, Buffer.from('--b0--\r\n')])
+  const askForm = (body: Buffer, contentType = 'multipart/form-data; boundary=b0', api = 'transcription'): Asked =>
+    readRequest({ family: 'openai-chat', api, path: '/v1/audio/transcriptions', body, contentType })
+
+  test('its fields, wherever the file stands', () => {
+    const fields = [part('name="model"', 'gpt-4o-transcribe'), part('name="stream"', 'true'), part('name="user"', 'ada')]
+    const sound = part('name="file"; filename="a.wav"\r\nContent-Type: audio/wav', file)
+    for (const body of [form(sound, ...fields), form(...fields, sound), form(...fields.slice(0, 1), sound, ...fields.slice(1))])
+      expect(askForm(body)).toEqual({
+        model: 'gpt-4o-transcribe',
+        streaming: true,
+        user: 'ada',
+        priceFacts: {},
+        malformed: false,
+      })
+  })
+
+  test('pictures that are edited', () => {
+    const body = form(
+      part('name="image[]"; filename="a.png"', file),
+      part('name="n"', '2'),
+      part('name="size"', '1024x1536'),
+      part('name=quality', 'low'),
+      part('name="background"', 'true'),
+      part('name="prompt"', ''),
+      part('name="model"', 'gpt-image-1'),
+    )
+    expect(askForm(body, 'Multipart/Form-Data; charset=utf-8; Boundary="b0"', 'images')).toEqual({
+      model: 'gpt-image-1',
+      streaming: false,
+      user: null,
+      priceFacts: { n: 2, size: '1024x1536', quality: 'low' },
+      malformed: false,
+    })
+  })
+
+  test('what a file says of itself is no field', () => {
+    const trap = Buffer.from('--b1\r\nContent-Disposition: form-data; name="model"\r\n\r\nevil\r\n')
+    const body = form(part('name="model"; filename="x"', trap), part('name="model"', 'whisper-1'), part('name="model"', 'second'))
+    expect(askForm(body).model).toBe('whisper-1')
+  })
+
+  test('one that is cut, endless or none tells what it has', () => {
+    const whole = form(part('name="model"', 'whisper-1'), part('name="file"; filename="a"', file))
+    expect(askForm(whole.subarray(0, whole.length - 12))).toMatchObject({ model: 'whisper-1', malformed: false })
+    for (let length = 0; length < whole.length; length++)
+      expect([null, 'whisper-1']).toContain(askForm(whole.subarray(0, length)).model)
+    expect(askForm(whole, 'multipart/form-data')).toMatchObject({ model: null, malformed: true })
+    expect(askForm(whole, 'multipart/form-data; boundary=other')).toMatchObject({ model: null, malformed: true })
+    expect(
+      askForm(form(...Array.from({ length: 500 }, () => part('name="x"', 'y')), part('name="model"', 'late'))).model,
+    ).toBeNull()
+    expect(askForm(form(part('name="model"', 'm'.repeat(2000)))).model).toBeNull()
+    expect(askForm(Buffer.alloc(0)).malformed).toBe(false)
+  })
+})
+
+const asked = recordings().filter(({ api }) => api !== '')
 
 describe.skipIf(recordingsDir === null)('recordings', () => {
   test('WEIR_WIRE_FIXTURES names their folder', () => {
@@ -94,8 +185,13 @@ describe.skipIf(recordingsDir === null)('recordings', () => {
       api: recording.api,
       path: recording.path,
       body: recording.requestBody,
+      contentType: recording.requestType,
     })
-    expect({ model, malformed }).toEqual({ model: recording.modelRequested, malformed: false })
+    expect(malformed).toBe(false)
+    // What was asked in a form is not among what was recorded of it.
+    if (recording.requestType?.startsWith('multipart/') === true)
+      expect(model).toMatch(/^(?:openai\/)?gpt-4o-|^whisper-|^voxtral-/)
+    else expect(model).toBe(recording.modelRequested)
     // A stream that is resumed is asked for in the query of a GET.
     if (recording.requestBody.length > 0) expect(streaming).toBe(recording.streaming)
   })

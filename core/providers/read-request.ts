@@ -1,5 +1,6 @@
 import { topLevelScanner } from './framing/top-level.js'
 import { isObject, latin1, listAt, objectAt, parsed, textAt, utf8, type JsonObject } from './json-text.js'
+import { formFields } from './multipart.js'
 
 export interface Asking {
   readonly family: string
@@ -8,17 +9,22 @@ export interface Asking {
   readonly path: string
   /** The whole body, without content coding. */
   readonly body: Buffer
+  /** Of the request: names the boundary of a form. */
+  readonly contentType?: string | undefined
 }
 
 /** What a request body tells that the record and the price need. */
 export interface Asked {
   readonly model: string | null
   readonly streaming: boolean
-  /** What was asked for and decides the price: service_tier, n, size, quality, characters, search_context_size, ttl_1h, speed. */
+  /**
+   * What was asked for and decides the price: service_tier, n, size, quality, characters, search_context_size, ttl_1h, speed,
+   * background (1).
+   */
   readonly priceFacts: Readonly<Record<string, string | number>>
   /** The end user the caller told the provider: `user`, `safety_identifier`, Anthropic's `metadata.user_id`. */
   readonly user: string | null
-  /** The body is not one JSON object. It is forwarded all the same: the provider answers. */
+  /** The body is neither one JSON object nor a form. It is forwarded all the same: the provider answers. */
   readonly malformed: boolean
 }
 
@@ -42,6 +48,9 @@ const wanted = [
   'background',
   'stream_options',
   'cache_control',
+  'search_context_size',
+  'tools',
+  'input',
 ]
 
 const scanned = (body: Buffer): JsonObject | null => {
@@ -62,6 +71,19 @@ const objectFrom = (body: Buffer): JsonObject | null => {
   }
 }
 
+const isForm = (contentType: string): boolean => /^\s*multipart\/form-data\b/i.test(contentType)
+
+/** A form's fields with the types JSON would give them. */
+const objectFromForm = (body: Buffer, contentType: string): JsonObject | null => {
+  const fields = formFields(body, contentType)
+  if (fields === null || fields.size === 0) return null
+  const asked: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+  for (const [name, text] of fields)
+    asked[name] =
+      name === 'n' && /^\d{1,6}$/.test(text) ? Number(text) : name === 'stream' ? /^\s*(?:true|1)\s*$/i.test(text) : text
+  return asked
+}
+
 const geminiModel = /\/(?:models|tunedModels)\/([^/:?]+)/
 const bedrockModel = /\/model\/([^/?]+)/
 
@@ -78,7 +100,22 @@ const modelInPath = (path: string): string | null => {
   return found === undefined ? null : unescaped(found)
 }
 
-const priceFactsOf = (asked: JsonObject, body: Buffer, family: string): Record<string, string | number> => {
+/** A tool of the Responses API may say how much of the web it reads. */
+const searchSize = (asked: JsonObject): string | null =>
+  textAt(objectAt(asked, 'web_search_options'), 'search_context_size') ??
+  textAt(asked, 'search_context_size') ??
+  listAt(asked, 'tools')
+    .map((tool) => (textAt(tool, 'type')?.startsWith('web_search') === true ? textAt(tool, 'search_context_size') : null))
+    .find((size) => size !== null) ??
+  null
+
+const codePoints = (text: string): number => {
+  let points = 0
+  for (const _ of text) points++
+  return points
+}
+
+const priceFactsOf = (asked: JsonObject, body: Buffer, family: string, api: string): Record<string, string | number> => {
   const facts: Record<string, string | number> = {}
   for (const key of ['service_tier', 'n', 'size', 'quality', 'speed', 'inference_geo'] as const) {
     const value = asked[key]
@@ -90,20 +127,24 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string): Record<s
   }
   const tier = textAt(asked, 'serviceTier')
   if (tier !== null) facts.service_tier = tier
-  const search = textAt(objectAt(asked, 'web_search_options'), 'search_context_size')
-  if (search !== null) facts.search_context_size = search
+  const search = searchSize(asked)
+  if (search !== null && search.length <= 64) facts.search_context_size = search
+  if (asked.background === true) facts.background = 1
+  // Speech is billed by what it was given to say: the answer tells nothing.
+  const said = api === 'speech' ? (textAt(asked, 'input') ?? textAt(asked, 'text')) : null
+  if (said !== null) facts.characters = codePoints(said)
   // Whether writes were asked to live an hour: answers of some hosts tell only how many were written.
   if (family === 'anthropic' && body.includes('"ttl"') && /"ttl"\s*:\s*"1h"/.test(latin1(body))) facts.ttl_1h = 1
   return facts
 }
 
 /**
- * Reads what the record needs of a request, in one parse (or, above 256 KiB, one scan in constant memory).
+ * Reads what the record needs of a request, in one parse (or, above 256 KiB, one scan in constant memory); of a form its short fields.
  *
- * Never throws; a body that is not a JSON object gives `malformed` and what the path tells.
+ * Never throws; a body that is neither a JSON object nor a form gives `malformed` and what the path tells.
  */
-export const readRequest = ({ family, api, path, body }: Asking): Asked => {
-  const asked = objectFrom(body)
+export const readRequest = ({ family, api, path, body, contentType }: Asking): Asked => {
+  const asked = contentType !== undefined && isForm(contentType) ? objectFromForm(body, contentType) : objectFrom(body)
   const inPath = modelInPath(path)
   const streamPath =
     /:stream(?:GenerateContent|RawPredict)\b|\/(?:converse-stream|invoke-with-response-stream)\b|[?&]stream=true\b/.test(path)
@@ -112,7 +153,7 @@ export const readRequest = ({ family, api, path, body }: Asking): Asked => {
     // An embedding batch names its model in each request; all are the same as the path's.
     model: textAt(asked, 'model') ?? inPath ?? (api === 'embed_content' ? textAt(listAt(asked, 'requests')[0], 'model') : null),
     streaming: streamPath || asked.stream === true,
-    priceFacts: priceFactsOf(asked, body, family),
+    priceFacts: priceFactsOf(asked, body, family, api),
     user: textAt(asked, 'safety_identifier') ?? textAt(asked, 'user') ?? textAt(objectAt(asked, 'metadata'), 'user_id'),
     malformed: false,
   }

@@ -15,6 +15,7 @@ export interface Recording {
   readonly encoding: string | null
   readonly events: number
   readonly requestBody: Buffer
+  readonly requestType: string | undefined
   readonly body: Buffer
   readonly modelRequested: string | null
   readonly modelResponded: string | null
@@ -23,6 +24,7 @@ export interface Recording {
   readonly expect: Readonly<Record<string, number | null>>
   readonly extra: Readonly<Record<string, unknown>>
   readonly lines: readonly { readonly type: string; readonly usage: Readonly<Record<string, number | null>> }[] | null
+  readonly providerCostUsd: number | null
   readonly costUsd: number | null
   readonly costBasis: string | null
 }
@@ -48,6 +50,8 @@ const endings: readonly (readonly [RegExp, string, string])[] = [
   [/\/audio\/transcriptions/, 'openai-chat', 'transcription'],
   [/\/audio\/speech/, 'openai-chat', 'speech'],
   [/\/images\//, 'openai-chat', 'images'],
+  [/\/ocr$/, 'openai-chat', 'ocr'],
+  [/\/batches\//, 'openai-chat', 'batch'],
 ]
 
 /** Where the recordings lie, or `null`: tests that need them are then skipped, with this variable named. */
@@ -60,6 +64,7 @@ export const recordings = (): readonly Recording[] => {
   return fixtures.map((entry) => {
     const file = (name: string): Buffer => readFileSync(join(recordingsDir, entry.id, name))
     const { headers } = JSON.parse(file('response.json').toString()) as { headers: Record<string, string> }
+    const asked = JSON.parse(file('request.json').toString()) as { headers: Record<string, string> }
     const found = endings.find(([pattern]) => pattern.test(entry.path))
     return {
       id: entry.id,
@@ -74,6 +79,7 @@ export const recordings = (): readonly Recording[] => {
       encoding: (entry.body_encoding as string | null) ?? null,
       events: entry.events as number,
       requestBody: existsSync(join(recordingsDir, entry.id, 'request.body')) ? file('request.body') : Buffer.alloc(0),
+      requestType: asked.headers['content-type'],
       body: file('response.body'),
       modelRequested: entry.model_requested as string | null,
       modelResponded: entry.model_responded as string | null,
@@ -82,6 +88,7 @@ export const recordings = (): readonly Recording[] => {
       expect: entry.expect as Record<string, number | null>,
       extra: (entry.extra as Record<string, unknown> | undefined) ?? {},
       lines: (entry.billing_lines as Recording['lines'] | undefined) ?? null,
+      providerCostUsd: (entry.provider_cost_usd as number | null | undefined) ?? null,
       costUsd: (entry.cost_usd as number | null | undefined) ?? null,
       costBasis: (entry.cost_basis as string | null | undefined) ?? null,
     }
