@@ -13,6 +13,9 @@ export interface Target {
   readonly route: Route
 }
 
+/** Ask for it and hide the chunk it comes in; ask and leave the chunk; touch nothing. */
+export type StreamUsage = 'auto' | 'pass' | 'off'
+
 /** What a request asks for, read once from path and headers; the body has not been touched. Frozen in spirit: stages return new ones. */
 export interface Call {
   readonly id: string
@@ -35,6 +38,12 @@ export interface Call {
   readonly clientKey: string | null
   readonly identity: Identity
   readonly durability: Durability
+  /** What is done about the usage of a stream that does not tell it (wire.md §1.1). */
+  readonly streamUsage: StreamUsage
+  /** The cost is wanted in the head of the answer, which is held for it. */
+  readonly costReport: boolean
+  /** The caller takes trailers: the cost may follow a chunked answer. */
+  readonly trailers: boolean
   readonly warnings: readonly string[]
   /** The caller speaks Helicone's dialect: twins of our response headers go out. */
   readonly twins: boolean

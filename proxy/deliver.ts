@@ -8,6 +8,7 @@ import { sortAnswerHeaders } from './answer-headers.js'
 import type { Reply, Sink } from './call.js'
 import type { Client, Leavable } from './client.js'
 import type { Deadlines, Watched } from './deadlines.js'
+import { WithoutUsageEvent } from './deliver/without-usage-event.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord, type Ending } from './record.js'
 import { errorEvent } from './refuse.js'
@@ -53,6 +54,8 @@ class Delivery implements Sink, Watched, Leavable {
   #attaching = false
   /** Whether the last byte that came ended an event. Asked before the reader is ended, which closes what is open. */
   #onBoundary = false
+  /** Takes out the event that is there for us alone. */
+  #hiding: WithoutUsageEvent | null = null
   readonly #family: Family
   readonly #reply: Reply
   readonly #res: ServerResponse
@@ -75,11 +78,17 @@ class Delivery implements Sink, Watched, Leavable {
     const { status, statusText, headers: raw, body } = this.#reply
     const record = this.#record
     record.answered(status)
-    const { relayed, stored, contentType, contentEncoding, contentLength, hasDate } = sortAnswerHeaders(raw)
+    const { relayed, stored, contentType, contentEncoding, contentLength: told, hasDate } = sortAnswerHeaders(raw)
     record.responseHeaders = stored
     record.responseEncoding = contentEncoding === 'identity' ? null : contentEncoding
     const bodyless = status === 204 || status === 304 || record.call?.method === 'HEAD'
-    this.#expected = bodyless ? 0 : contentLength
+    this.#expected = bodyless ? 0 : told
+    if (record.hidesUsage && record.responseEncoding === null && isEventStream(contentType)) {
+      this.#hiding = new WithoutUsageEvent()
+      // What is promised to the client may be more than it gets.
+      if (told >= 0) dropHeader(relayed, 'content-length')
+    }
+    const contentLength = this.#hiding === null ? told : -1
     if (record.target?.route.lane === 'llm')
       record.reader = readAnswer({
         family: this.#family,
@@ -121,17 +130,18 @@ class Delivery implements Sink, Watched, Leavable {
       })
   }
 
-  data(chunk: Buffer): void {
+  data(came: Buffer): void {
     const record = this.#record
     if (this.#received === 0) record.mark('firstByte')
-    this.#received += chunk.length
+    this.#received += came.length
     record.chunks++
-    record.response?.push(chunk)
     const { reader } = record
     if (reader !== null) {
-      reader.push(chunk)
+      reader.push(came)
       if (reader.content && !record.firstContentMarked) record.mark('firstContent')
     }
+    const chunk = this.#hiding === null ? came : this.#hiding.push(came)
+    record.response?.push(chunk)
     if (this.#released) return this.#write(chunk)
     if (this.#held !== null) return void this.#held.push(chunk)
     const complete = this.#expected >= 0 && this.#received >= this.#expected
@@ -147,8 +157,18 @@ class Delivery implements Sink, Watched, Leavable {
     this.#holdTimer = setTimeout(() => this.#finish(), terminalWaitMs)
   }
 
+  /** What was kept back, because it might have been the event that is hidden, goes the way of all else. */
+  #flushHiding(): void {
+    const rest = this.#hiding?.end()
+    if (rest === undefined || rest.length === 0) return
+    this.#record.response?.push(rest)
+    if (this.#released) this.#write(rest)
+    else this.#held = [...(this.#held ?? []), rest]
+  }
+
   end(): void {
     this.#upstreamOver = true
+    this.#flushHiding()
     if (this.#released) return void this.#res.end()
     this.#finish()
   }
@@ -204,6 +224,7 @@ class Delivery implements Sink, Watched, Leavable {
 
   fail(cause: Error): void {
     const { reader } = this.#record
+    this.#flushHiding()
     if (this.#released || reader?.terminal === true) {
       this.#upstreamOver = true
       if (this.#released) this.#res.end()
@@ -245,6 +266,7 @@ class Delivery implements Sink, Watched, Leavable {
   }
 
   #write(chunk: Buffer): void {
+    if (chunk.length === 0) return
     this.#wrote = true
     if (this.#res.write(chunk) || this.#waitingForDrain) return
     this.#waitingForDrain = true
@@ -284,6 +306,12 @@ class Delivery implements Sink, Watched, Leavable {
       this.#done()
     })
   }
+}
+
+const isEventStream = (contentType: string | null): boolean => /^\s*text\/event-stream\s*(?:;|$)/i.test(contentType ?? '')
+
+const dropHeader = (flat: string[], lower: string): void => {
+  for (let i = flat.length - 2; i >= 0; i -= 2) if ((flat[i] as string).toLowerCase() === lower) flat.splice(i, 2)
 }
 
 /** The client left: with the head still unsent, `status` is 0. */

@@ -19,6 +19,7 @@ import {
 } from '../core/exchange.js'
 import { encodeParts } from '../core/exchange-parts.js'
 import type { Asked } from '../core/providers/read-request.js'
+import type { Route } from '../core/providers/routes.js'
 import { maskSecrets } from '../core/redact.js'
 import type { Durability, JournalWriter } from '../journal/port.js'
 import { BodyCopy } from './body-copy.js'
@@ -102,11 +103,15 @@ export class CallRecord {
   response: BodyCopy | null = null
   chunks = 0
   readonly altered: string[] = []
+  /** The usage was asked for by us alone: the event that tells it is not for the client. */
+  hidesUsage = false
   readonly warnings: string[] = []
   /** True once an end is in the journal, or on its way there. */
   ended = false
   /** Paths that match nothing leave no row. */
   rowless = false
+  /** Id of the connection over which this response came; `null` = a call of its own. */
+  connection: string | null = null
   readonly #marks: Marks = {
     admitted: null,
     sent: null,
@@ -145,6 +150,40 @@ export class CallRecord {
     this.response = this.#copy('res', call.identity.omitResponse)
   }
 
+  /**
+   * The record of one response that comes over this connection: a call of its own that is everything the connection is, and names it.
+   * It leaves an end and no start.
+   */
+  partOf(turn: { readonly id: string; readonly route: Pick<Route, 'api' | 'operation'>; readonly model: string | null }): CallRecord {
+    const part = new CallRecord(turn.id, this.#deps)
+    const { target } = this
+    part.connection = this.id
+    part.call = this.call
+    part.target = target === null ? null : { ...target, route: { ...target.route, ...turn.route } }
+    part.asked = { model: turn.model, streaming: true, priceFacts: noFacts, user: null, malformed: false }
+    part.mark('admitted')
+    part.mark('sent')
+    part.answered(this.#status)
+    return part
+  }
+
+  /** A copy of what is told in pieces of its own, such as the events of a response. It has no file beside it. */
+  piecewise(side: 'req' | 'res'): BodyCopy {
+    const { store, limit } = this.#deps.config.bodies
+    return new BodyCopy(!this.#omits(side), store ? limit : 0, null)
+  }
+
+  /** From here on only the length and the hash of what passes are kept: what it says is stored with the parts. */
+  countOnly(): void {
+    this.request = new BodyCopy(!this.#omits('req'), 0, null)
+    this.response = new BodyCopy(!this.#omits('res'), 0, null)
+  }
+
+  #omits(side: 'req' | 'res'): boolean {
+    const identity = this.call?.identity ?? nobody
+    return side === 'req' ? identity.omitRequest : identity.omitResponse
+  }
+
   #copy(side: 'req' | 'res', omit: boolean): BodyCopy {
     const { store, limit, spill } = this.#deps.config.bodies
     return new BodyCopy(
@@ -163,6 +202,11 @@ export class CallRecord {
     const asked = this.call?.durability ?? 'off'
     const configured = this.#deps.config.journal.durability
     return asked === 'strict' || configured === 'strict' ? 'strict' : configured === 'off' ? asked : configured
+  }
+
+  /** Of the answer; 0 before it has come. */
+  get status(): number {
+    return this.#status
   }
 
   answered(status: number): void {
@@ -256,6 +300,7 @@ export class CallRecord {
       reqHeaders: call?.storedHeaders ?? [],
       identity: identity.userId === null && asked?.user ? { ...identity, userId: asked.user.slice(0, 256) } : identity,
       retentionDays: config.retention,
+      ...(this.connection === null ? {} : { connection: this.connection }),
     }
   }
 

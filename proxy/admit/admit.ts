@@ -9,7 +9,7 @@ import type { Call, Target } from '../call.js'
 import type { Client } from '../client.js'
 import { meetExpectation } from '../expectation.js'
 import type { CallRecord } from '../record.js'
-import { checkDeclared, readBody, type BodyRules, type HeldBody } from './read-body.js'
+import { checkDeclared, readBody, replaced, type BodyRules, type HeldBody } from './read-body.js'
 
 export interface AdmitDeps {
   readonly config: Config
@@ -140,6 +140,7 @@ export const admitBy =
         api: route.api,
         path: call.target?.path ?? call.unifiedPath ?? '',
         body: call.contentEncoding === null || call.contentEncoding === 'identity' ? body.head : Buffer.alloc(0),
+        contentType: req.headers['content-type'],
       })
       record.asked = asked
       if (call.target !== null) {
@@ -169,5 +170,5 @@ const spliceModel = (body: HeldBody, model: string): HeldBody => {
     )
   const changed = spliceString(body.head, 'model', model)
   if (changed === null) throw new WeirError('bad_body', 'The "model" of the body could not be found again.', { param: 'model' })
-  return { ...body, length: changed.length, head: changed, open: () => changed }
+  return replaced(body, changed)
 }

@@ -146,6 +146,15 @@ const inFile = (file: SpillFile, head: Buffer, length: number): HeldBody => ({
   release: () => file.release(),
 })
 
+/** The same body with other bytes, which are in memory. Released with it. */
+export const replaced = (body: HeldBody, bytes: Buffer): HeldBody => ({
+  length: bytes.length,
+  head: bytes,
+  spilled: false,
+  open: () => bytes,
+  release: body.release,
+})
+
 let spillNumber = 0
 
 /** A file without a name: gone with the process, whatever happens. */

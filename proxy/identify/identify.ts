@@ -244,6 +244,9 @@ export const identifyBy = (rules: Rules): Identify => {
       clientKey,
       identity: { ...asked.identity, keyId, trace },
       durability: asked.durability,
+      streamUsage: asked.streamUsage,
+      costReport: asked.costReport,
+      trailers: headers.trailers,
       warnings: asked.warnings,
       twins:
         rules.config.compat.twins === 'on' ||

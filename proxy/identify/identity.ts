@@ -4,12 +4,15 @@ import type { Identity, TraceContext } from '../../core/exchange.js'
 import { classifyHeader, knownHeaderNames, type GatewayHeader } from '../../core/headers.js'
 import { nearest } from '../../core/nearest.js'
 import type { Durability } from '../../journal/port.js'
+import type { StreamUsage } from '../call.js'
 import type { OwnHeader } from './read-headers.js'
 
 /** What our headers said. */
 export interface OwnAsked {
   readonly identity: Identity
   readonly durability: Durability
+  readonly streamUsage: StreamUsage
+  readonly costReport: boolean
   readonly warnings: readonly string[]
   readonly providerKeys: ReadonlyMap<string, string>
   readonly weirKey: string | null
@@ -217,6 +220,7 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
   let tags: readonly string[] = []
   let clientRequestId: string | null = null
   let durability: Durability = 'off'
+  let streamUsage: StreamUsage = 'auto'
   let weirKey: string | null = null
   if (values.size > 0) {
     sessionId = text('session-id', 256)
@@ -249,6 +253,14 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
         bad(durabilityHeader.dialect, durabilityHeader.name, durabilityHeader.header.grammar)
       else durability = word
     }
+    const usageHeader = values.get('stream-usage')
+    if (usageHeader !== undefined) {
+      const word = usageHeader.value.trim().toLowerCase()
+      if (word === 'auto' || word === 'pass' || word === 'off') streamUsage = word
+      else if (usageHeader.dialect === 'helicone' && word === 'true') streamUsage = 'pass'
+      else if (usageHeader.dialect === 'helicone' && word === 'false') streamUsage = 'off'
+      else bad(usageHeader.dialect, usageHeader.name, usageHeader.header.grammar)
+    }
     const auth = values.get('auth')
     if (auth !== undefined) {
       const found = /^(?:Bearer\s+)?([\x21-\x7e]{1,512})$/i.exec(auth.value.trim())
@@ -274,6 +286,8 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
       omitResponse: flag('omit-response'),
     },
     durability,
+    streamUsage,
+    costReport: flag('cost-report'),
     warnings,
     providerKeys: keys ?? noKeys,
     weirKey,

@@ -2,7 +2,7 @@ import { hopByHop } from '../../core/headers.js'
 import { isStoredHeader } from '../../core/redact.js'
 
 /** What happens to a request header; decided once per name. */
-type Fate = 'forward' | 'drop' | 'ours' | 'trace' | 'encoding' | 'connection' | 'credential'
+type Fate = 'forward' | 'drop' | 'ours' | 'trace' | 'encoding' | 'connection' | 'credential' | 'te'
 
 interface Known {
   readonly lower: string
@@ -29,12 +29,15 @@ export interface ReadHeaders {
   readonly authorization: string | null
   readonly apiKey: string | null
   readonly hop: string | null
+  /** `TE: trailers`: they may follow a chunked answer. */
+  readonly trailers: boolean
 }
 
 const gatewayCredentials = new Set(['aws-access-key', 'aws-secret-key', 'aws-session-token'])
 const fateOf = (lower: string): Fate => {
   if (lower.startsWith('weir-') || lower.startsWith('helicone-')) return 'ours'
   if (lower === 'connection') return 'connection'
+  if (lower === 'te') return 'te'
   if (hopByHop.has(lower) || lower.startsWith('proxy-') || lower.startsWith('__helicone-') || gatewayCredentials.has(lower))
     return 'drop'
   if (lower === 'host' || lower === 'content-length' || lower === 'expect') return 'drop'
@@ -86,6 +89,7 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
     let apiKey: string | null = null
     let hop: string | null = null
     let connection: string | null = null
+    let trailers = false
     for (let i = 0; i < raw.length; i += 2) {
       const name = raw[i] as string
       const value = raw[i + 1] as string
@@ -114,6 +118,9 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
         case 'trace':
           if (lower === 'traceparent') traceparent = value
           break
+        case 'te':
+          if (/(?:^|[,\s])trailers(?:$|[,\s])/i.test(value)) trailers = true
+          break
         case 'connection':
           if (value.length > 10 || !/^(keep-alive|close|upgrade)$/i.test(value)) connection = value
           break
@@ -128,6 +135,6 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
         if (named.has(lower) && !neverNamed.test(lower)) forward.splice(i, 2)
       }
     }
-    return { forward, own, stored, traceparent, contentEncoding, authorization, apiKey, hop }
+    return { forward, own, stored, traceparent, contentEncoding, authorization, apiKey, hop, trailers }
   }
 }

@@ -6,6 +6,7 @@ import type { Reply } from '../call.js'
 import type { Client } from '../client.js'
 import type { CallRecord } from '../record.js'
 import { forwardBy, type ForwardDeps } from './forward.js'
+import { askForUsage, askPlain } from './include-usage.js'
 import { upstreamTraceparent } from './traceparent.js'
 
 /** Obtains the answer to an admitted call. Resolves with the head; the body is still flowing. */
@@ -17,8 +18,14 @@ export type Obtain = (admitted: Admitted, record: CallRecord, client: Client) =>
  */
 export const obtainBy = (deps: ForwardDeps & { readonly config: Config }): Obtain => {
   const forward = forwardBy(deps)
-  return async ({ call, target, body }, record, client) => {
+  return async (admitted, record, client) => {
+    const { call, target, body } = admitted
     try {
+      const asking = target.provider.injectUsage && record.asked?.streaming === true ? askForUsage(admitted) : null
+      if (asking !== null) {
+        record.altered.push('include_usage')
+        record.hidesUsage = call.streamUsage === 'auto'
+      }
       const failure = await record.start()
       if (failure !== null) {
         if (record.durability === 'strict' || deps.config.journal.full === 'refuse')
@@ -26,7 +33,7 @@ export const obtainBy = (deps: ForwardDeps & { readonly config: Config }): Obtai
         record.warnings.push('journal-full')
       }
       if (client.gone) throw new ClientGone()
-      const headers = [...headersFor(call, target)]
+      const headers = asking === null ? [...headersFor(call, target)] : askPlain(headersFor(call, target))
       if (!target.provider.builtIn) headers.push('weir-hop', String(call.hop + 1), 'via', '1.1 weir')
       if (target.provider.propagate !== false) headers.push('traceparent', upstreamTraceparent(call))
       return await forward(
@@ -34,7 +41,7 @@ export const obtainBy = (deps: ForwardDeps & { readonly config: Config }): Obtai
         {
           method: call.method,
           headers,
-          body,
+          body: asking ?? body,
           sent: () => record.mark('sent'),
           abortable: (send) => {
             client.serving = send
