@@ -43,7 +43,7 @@ describe.each(embedded)('$name', ({ open }) => {
         'views',
         "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView'",
       ),
-    ).toEqual([{ n: '5' }])
+    ).toEqual([{ n: '11' }])
   })
 
   test('a failing statement leaves no checksum behind, and is named', async () => {

@@ -7,6 +7,7 @@ import { nobody, type Exchange } from '../core/exchange.js'
 import { consume, type Bounds, type Consumer, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
 import { createMetrics } from './metrics.js'
+import { createPrepare, type Prepare } from './prepare.js'
 import { createStore } from './store/store.js'
 import { enrichedFrom, exchange, idOf, memorySource, payloadOf, testFolder, type MemorySource } from './testing.js'
 
@@ -27,6 +28,9 @@ const bounds: Bounds = { events: 100, bytes: 1024 * 1024, everyMs: 5 }
 let tenants = 0
 /** Every test has rows, sums and partitions of its own: a partition's name is part of the insert token. */
 const ownTenant = (): string => `t${++tenants}`
+
+/** Calls of these tests tell their usage, unless they say so. */
+const prepare = createPrepare({ count: () => Promise.reject(new Error('Nothing is to be counted.')) })
 
 const enrich: Enrich = (event, position) =>
   enrichedFrom(
@@ -57,6 +61,7 @@ interface Setup {
   readonly dir: string
   readonly insert?: Db['insert']
   readonly enrich?: Enrich
+  readonly prepare?: Prepare
   readonly bounds?: Bounds
 }
 
@@ -76,6 +81,7 @@ const started = async (setup: Setup) => {
     consumer: 'ingest',
     store,
     enrich: setup.enrich ?? enrich,
+    prepare: setup.prepare ?? prepare,
     deadLetters,
     metrics,
     bounds: setup.bounds ?? bounds,

@@ -1,14 +1,21 @@
 import { decodeExchange, type Exchange } from '../core/exchange.js'
 import type { Gap, Source, SourceRecord } from '../journal/port.js'
 import type { DeadLetters, DeadReason } from './dead-letters.js'
+import { chargedOf, createChargeBook, mayBeCharged, type Charge, type ChargeBook } from './enrich/charges.js'
 import type { Enriched } from './enrich/enriched.js'
+import { nothingKnown, type Known } from './enrich/known.js'
 import type { Metrics } from './metrics.js'
 import { breather, fullJitter, pause } from './pause.js'
+import type { Prepare } from './prepare.js'
 import { addRow, batchMaker, type Batch } from './store/batch.js'
 import type { Store } from './store/store.js'
 
 /** `enrich` with its price book closed over. Pure. */
-export type Enrich = (exchange: Exchange, position: { readonly source: string; readonly offset: number }) => Enriched
+export type Enrich = (
+  exchange: Exchange,
+  position: { readonly source: string; readonly offset: number },
+  known?: Known,
+) => Enriched
 
 /** The log as ingest reads it. A journal also tells what it had no room for: gaps that were read over and not committed past. */
 export type EventLog = Source & { readonly gaps?: (partition: string) => Promise<readonly Gap[]> }
@@ -42,6 +49,7 @@ interface Options {
   readonly consumer: string
   readonly store: Store
   readonly enrich: Enrich
+  readonly prepare: Prepare
   readonly deadLetters: DeadLetters
   readonly metrics: Pick<Metrics, 'stored' | 'deadLetter'>
   readonly bounds: Bounds
@@ -84,7 +92,7 @@ const poisonOf = (cause: unknown, decoded: boolean): Poison => ({
  * All partitions share one loop: the engine takes one insert at a time anyway, and memory holds one batch.
  */
 export const consume = (options: Options): Consumer => {
-  const { source, consumer, store, enrich, deadLetters, metrics, bounds, now, random, onStored, onFault } = options
+  const { source, consumer, store, enrich, prepare, deadLetters, metrics, bounds, now, random, onStored, onFault } = options
   const newBatch = batchMaker()
   const cursors = new Map<string, number>()
   const halt = new AbortController()
@@ -97,37 +105,96 @@ export const consume = (options: Options): Consumer => {
     metrics.deadLetter('ingest')
   }
 
-  const take = async (batch: Batch, record: SourceRecord): Promise<void> => {
-    batch.records++
-    batch.payloadBytes += record.payload.length
-    batch.last = record.at
-    batch.next = record.next
-    let decoded = false
-    try {
-      const exchange = decodeExchange(record.payload)
-      decoded = true
-      addRow(batch, record, enrich(exchange, { source: batch.partition, offset: record.at }))
-    } catch (cause) {
-      await setAside(batch.partition, record, poisonOf(cause, decoded))
+  /** The records that still fit into the batch, or lie within the planned range; the batch's range grows over them. */
+  const takeable = (batch: Batch, records: readonly SourceRecord[], until: number | null): readonly SourceRecord[] => {
+    const taken: SourceRecord[] = []
+    for (const record of records) {
+      if (until !== null && record.at > until) break
+      if (batch.records === 0) batch.first = record.at
+      batch.records++
+      batch.payloadBytes += record.payload.length
+      batch.last = record.at
+      batch.next = record.next
+      taken.push(record)
+      if (until === null && isFull(batch)) break
+    }
+    return taken
+  }
+
+  /** Charges of earlier rows, for those calls that may tell the usage of one; asked once for all of them. */
+  const chargesFor = async (
+    batch: Batch,
+    calls: readonly { readonly exchange: Exchange; readonly at: number; readonly known: Known }[],
+    inserted: Promise<unknown> | null,
+  ): Promise<ReadonlyMap<number, readonly Charge[]>> => {
+    const readings = calls.filter(({ exchange, known }) => known.usage !== null && mayBeCharged(exchange, known.usage))
+    if (readings.length === 0) return new Map()
+    // The batch before this one may hold the row that was charged: it is in the store first.
+    await inserted
+    const charges = await store.chargesBefore(batch.partition, readings, halt.signal)
+    return new Map(readings.map(({ at }, i) => [at, charges[i] ?? []]))
+  }
+
+  /** Makes the rows of one read. What has to be asked for is asked for all its calls together; most reads ask nothing. */
+  const addRows = async (
+    batch: Batch,
+    records: readonly SourceRecord[],
+    { book, inserted, breathe }: { book: ChargeBook; inserted: Promise<unknown> | null; breathe: ReturnType<typeof breather> },
+  ): Promise<void> => {
+    const read: { readonly record: SourceRecord; readonly exchange: Exchange }[] = []
+    for (const record of records) {
+      try {
+        read.push({ record, exchange: decodeExchange(record.payload) })
+      } catch (cause) {
+        await setAside(batch.partition, record, poisonOf(cause, false))
+      }
+      const breath = breathe()
+      if (breath !== undefined) await breath
+    }
+    const prepared = prepare(read.map(({ exchange }) => exchange))
+    const known = prepared instanceof Promise ? await prepared : prepared
+    const calls = read.map(({ record, exchange }, i) => ({ record, exchange, at: record.at, known: known[i] ?? nothingKnown }))
+    const charges = await chargesFor(batch, calls, inserted)
+    for (const { record, exchange, at, known } of calls) {
+      try {
+        const before = charges.get(at)
+        const charged = before === undefined ? null : chargedOf([...before, ...book.before(exchange)], exchange.id)
+        const enriched = enrich(
+          exchange,
+          { source: batch.partition, offset: at },
+          charged === null ? known : { ...known, charged },
+        )
+        book.note(enriched)
+        addRow(batch, record, enriched)
+      } catch (cause) {
+        await setAside(batch.partition, record, poisonOf(cause, true))
+      }
+      const breath = breathe()
+      if (breath !== undefined) await breath
     }
   }
 
-  /** Reads from `from` until the batch is full or nothing is left; with `until`, exactly to that position. */
-  const gather = async (partition: string, from: number, until: number | null): Promise<Batch> => {
+  /**
+   * Reads from `from` until the batch is full or nothing is left; with `until`, exactly to that position.
+   *
+   * @param inserted The insert of the batch before, if that one is still on its way.
+   */
+  const gather = async (
+    partition: string,
+    from: number,
+    until: number | null,
+    inserted: Promise<unknown> | null = null,
+  ): Promise<Batch> => {
     const batch = newBatch(partition, from)
-    const breathe = breather(sliceMs)
+    const around = { book: createChargeBook(), inserted, breathe: breather(sliceMs) }
     const full = (): boolean => until === null && isFull(batch)
     while (!full()) {
       const most = until === null ? Math.min(chunk.records, bounds.events - batch.records) : chunk.records
       const records = await source.read(partition, batch.next, most, chunk.bytes)
       if (records.length === 0) break
-      for (const record of records) {
-        if (until !== null && record.at > until) return batch
-        if (batch.records === 0) batch.first = record.at
-        await take(batch, record)
-        await breathe()
-        if (full()) break
-      }
+      const taken = takeable(batch, records, until)
+      await addRows(batch, taken, around)
+      if (taken.length < records.length) break
     }
     return batch
   }
@@ -155,6 +222,11 @@ export const consume = (options: Options): Consumer => {
     oldestEndMs = null
     metrics.stored(batch.facts, batch.records, (performance.now() - startedAt) / 1000)
     if (rows > 0) onStored(rows)
+  }
+
+  const planAndInsert = async (batch: Batch, startedAt: number): Promise<void> => {
+    await source.plan(batch.partition, consumer, { first: batch.first, last: batch.last })
+    await insert(batch, startedAt)
   }
 
   /** What an earlier life had begun: cut the same, inserted again under the same token. */
@@ -186,11 +258,11 @@ export const consume = (options: Options): Consumer => {
     for (let turn = 1; ; turn++) {
       // The engine works in threads of its own: while it takes this batch in, the next one is read and enriched here.
       const goesOn = isFull(batch) && turn < batchesPerTurn && !halt.signal.aborted
-      const ahead = goesOn ? gather(partition, batch.next, null) : null
+      const inserting = planAndInsert(batch, startedAt)
+      const ahead = goesOn ? gather(partition, batch.next, null, inserting) : null
       ahead?.catch(() => undefined) // looked at below, when the insert is done
       try {
-        await source.plan(partition, consumer, { first: batch.first, last: batch.last })
-        await insert(batch, startedAt)
+        await inserting
       } catch (cause) {
         await ahead?.catch(() => undefined) // it writes into memory that the next try takes
         throw cause

@@ -8,13 +8,16 @@ import { consume, storeBounds, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
 import { enrich as enrichWith } from './enrich/enrich.js'
 import { createExporter } from './export/exporter.js'
-import { consumerOf, openOutbox, type DestinationState } from './export/outbox.js'
+import { consumerOf, openOutbox, type DestinationState, type Verdicts } from './export/outbox.js'
 import { resources } from './export/resources.js'
 import { causesOf, type Cause } from './health.js'
 import { createMetrics } from './metrics.js'
 import { finishReprice } from './reprice/reprice.js'
 import { pause } from './pause.js'
+import { createPrepare } from './prepare.js'
+import { storedVerdicts } from './store/charged.js'
 import { createStore } from './store/store.js'
+import { createTokenCounter } from './tokens/counter.js'
 
 /** The part of a logger that is used here; pino's fits. */
 export interface Log {
@@ -56,8 +59,11 @@ export interface Ingest {
   destinations(): readonly DestinationState[]
 }
 
+/** The consumer under which the store's position is kept. */
+const storeConsumer = 'ingest'
+
 /** The consumers a log has to keep records for: the store and each destination. One that is not named holds nothing back. */
-export const consumersOf = (config: Pick<Config, 'exports'>): string[] => ['ingest', ...config.exports.map(consumerOf)]
+export const consumersOf = (config: Pick<Config, 'exports'>): string[] => [storeConsumer, ...config.exports.map(consumerOf)]
 
 const drainMs = 10_000
 const exportDeadLetterBytes = 64 * 1024 * 1024
@@ -70,12 +76,25 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   const { config, source, db, now, log, onStored = () => undefined, version } = options
   const random = Math.random
   const book = openPriceBook()
-  const enrich: Enrich = (exchange, position) => enrichWith(exchange, position, { book })
+  const enrich: Enrich = (exchange, position, known) =>
+    enrichWith(exchange, position, known === undefined ? { book } : { book, known })
   const metrics = createMetrics()
   const dlq = join(config.dataDir, 'dlq')
   const deadLetters = await openDeadLetters({ dir: dlq, limitBytes: null, now })
   const onFault = (message: string, cause: unknown): void => log.warn({ err: cause }, message)
   let events = 0
+  const counter = createTokenCounter({ now, onFault })
+  const prepare = createPrepare(counter)
+  const verdicts: Verdicts = async (partition, readings) => {
+    const { committed } = await source.progress(partition, storeConsumer)
+    const stored = readings.filter(({ at }) => at < committed)
+    if (stored.length === 0) return new Map()
+    const byId = await storedVerdicts(
+      db,
+      stored.map(({ exchange }) => exchange),
+    )
+    return new Map(stored.map(({ at, exchange }) => [at, byId.get(exchange.id) ?? null]))
+  }
   // What a re-pricing that was killed had begun: half of it may be in the sums already.
   if (await finishReprice(db, config.dataDir)) log.info({}, 'Finished what an interrupted re-pricing had begun to write.')
 
@@ -90,9 +109,10 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   })
   const consumer = consume({
     source,
-    consumer: 'ingest',
+    consumer: storeConsumer,
     store,
     enrich,
+    prepare,
     deadLetters,
     metrics,
     bounds: storeBounds,
@@ -113,6 +133,8 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
         destination,
         source,
         enrich,
+        prepare,
+        verdicts,
         exporter,
         deadLetters: letters,
         metrics,
@@ -131,7 +153,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   const halt = new AbortController()
   const measure = async (): Promise<void> => {
     for (let second = 0; !halt.signal.aborted; second++) {
-      lagBytes = await source.lagBytes('ingest').catch(() => lagBytes)
+      lagBytes = await source.lagBytes(storeConsumer).catch(() => lagBytes)
       if (lagBytes === 0 || events !== eventsThen) waitingSince = null
       else waitingSince ??= now()
       eventsThen = events
@@ -160,6 +182,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   return {
     async stop() {
       await Promise.all([consumer.stop(drainMs), ...outboxes.map((outbox) => outbox.stop(drainMs))])
+      await counter.close()
       halt.abort()
       await measuring
     },

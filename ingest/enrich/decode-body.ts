@@ -13,7 +13,8 @@ export interface BodyText {
 
 /** A body kept in part holds its first 3/4 and its last 1/4. */
 const headShare = 3 / 4
-const cutMark = '\n\n[... the middle of this body was not stored ...]\n\n'
+/** Stands in the text where the middle is missing. */
+export const cutMark = '\n\n[... the middle of this body was not stored ...]\n\n'
 
 const limits = { maxOutputLength: maxDecodedBytes }
 const flushed = { ...limits, finishFlush: constants.Z_SYNC_FLUSH }

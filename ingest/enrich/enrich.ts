@@ -10,6 +10,7 @@ import { readUsage } from '../../core/usage-reader.js'
 import { bodyText, type BodyText } from './decode-body.js'
 import type { AttemptTuple, BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
 import { completeUsage } from './estimate.js'
+import { nothingKnown, type Known } from './known.js'
 import { inputPreview, outputPreview, wellFormed } from './preview.js'
 import { traceIds } from './trace-ids.js'
 
@@ -114,6 +115,12 @@ const bodiesRow = (exchange: Exchange, request: BodyText, response: BodyText): B
   }
 }
 
+/** What was asked for and, of a response that was read again, what was charged for it before: exporters take the verdict from here. */
+const priceFacts = ({ priceFacts: asked }: Exchange, { charged }: Known): Record<string, string> => {
+  const facts = Object.fromEntries(Object.entries(asked).map(([fact, value]) => [fact, wellFormed(String(value))]))
+  return charged === null ? facts : { ...facts, charged_usd: charged.usd, charged_source: charged.source }
+}
+
 /** Where the event stood in its log: part of the row, so that a second delivery is the same row. */
 export interface Position {
   readonly source: string
@@ -123,10 +130,16 @@ export interface Position {
 /**
  * Works out everything a row holds from one `end` event: tokens, cost, trace, previews, decoded bodies.
  *
- * Pure: the same event, position and price book give equal rows, byte for byte, so a batch that is sent twice is the same batch.
- * Never throws for what a provider or a caller sent.
+ * Pure: the same event, position, price book and knowledge give equal rows, byte for byte, so a batch that is sent twice is the same
+ * batch. Never throws for what a provider or a caller sent.
+ *
+ * @param known What was asked for before (`prepare.ts`); without it, what nobody told is counted roughly.
  */
-export const enrich = (exchange: Exchange, position: Position, { book }: { readonly book: PriceBook }): Enriched => {
+export const enrich = (
+  exchange: Exchange,
+  position: Position,
+  { book, known = nothingKnown }: { readonly book: PriceBook; readonly known?: Known },
+): Enriched => {
   const { identity, api, counts } = exchange
   const request = bodyText(exchange.reqBody, counts.reqBytes)
   const response = bodyText(exchange.resBody, counts.resBytes)
@@ -137,24 +150,22 @@ export const enrich = (exchange: Exchange, position: Position, { book }: { reado
     responseBody: response.text,
     streaming: exchange.streaming,
   })
-  const usage = completeUsage(readUsage(exchange.provider, api, exchange.usageRaw), exchange, conversation)
-  const cost = price(
-    usage,
-    {
-      provider: exchange.provider,
-      api,
-      endpoint: exchange.endpoint,
-      outcome: exchange.outcome,
-      status: exchange.status,
-      requestModel: identity.modelOverride ?? exchange.requestModel,
-      responseModel: exchange.responseModel,
-      serverAddress: exchange.serverAddress,
-      asked: exchange.priceFacts,
-      attempt: Math.max(1, exchange.attempts.length),
-    },
-    new Date(exchange.startedAt),
-    book,
-  )
+  const told = known.usage ?? readUsage(exchange.provider, api, exchange.usageRaw)
+  const usage = completeUsage(told, exchange, { counts: known.counts, conversation })
+  const facts = {
+    provider: exchange.provider,
+    api,
+    endpoint: exchange.endpoint,
+    outcome: exchange.outcome,
+    status: exchange.status,
+    requestModel: identity.modelOverride ?? exchange.requestModel,
+    responseModel: exchange.responseModel,
+    serverAddress: exchange.serverAddress,
+    asked: exchange.priceFacts,
+    attempt: Math.max(1, exchange.attempts.length),
+    charged: known.charged,
+  }
+  const cost = price(usage, facts, new Date(exchange.startedAt), book)
   const trace = traceIds(exchange)
   const row: RequestRow = {
     tenant_id: exchange.tenant,
@@ -228,9 +239,7 @@ export const enrich = (exchange: Exchange, position: Position, { book }: { reado
     usage_reason: usage.reason ?? '',
     usage_notes: [...usage.notes, ...exchange.notes.filter((note) => !usage.notes.includes(note))],
     usage_raw: exchange.usageRaw.length === 0 ? '' : JSON.stringify(exchange.usageRaw),
-    price_facts: Object.fromEntries(
-      Object.entries(exchange.priceFacts).map(([fact, value]) => [fact, wellFormed(String(value))]),
-    ),
+    price_facts: priceFacts(exchange, known),
     cost_input: cost.inputUsd,
     cost_output: cost.outputUsd,
     cost_other: cost.otherUsd,

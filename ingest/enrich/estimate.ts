@@ -1,14 +1,75 @@
-import type { Conversation } from '../../core/messages.js'
 import type { Exchange } from '../../core/exchange.js'
-import { noUsage, type Usage } from '../../core/usage.js'
+import type { Conversation } from '../../core/messages.js'
+import { noUsage, type Usage, type UsagePart } from '../../core/usage.js'
+import { charsPerToken, tokensPerMessage, type Counts, type Need } from '../tokens/count-call.js'
 
-/** Rough size of a token in characters, and what a chat adds per message (cost.md §4). */
-const charsPerToken = 4
-const tokensPerMessage = 3
-
-const generating = new Set(['chat', 'completions', 'responses', 'messages', 'generate_content'])
+const generating = new Set([
+  'chat',
+  'completions',
+  'responses',
+  'messages',
+  'generate_content',
+  'converse',
+  'invoke',
+  'interactions',
+])
 const embedding = new Set(['embeddings', 'embed_content'])
 const broken = new Set(['client_abort', 'upstream_abort', 'stall', 'error_event'])
+/** Reads of these tell what an earlier call made; by themselves they use nothing. */
+const readable = new Set(['responses', 'interactions'])
+
+const isEmbedding = ({ api, operation }: Exchange): boolean => embedding.has(api) || operation === 'embeddings'
+
+/** Why a call has no usage of its own, where that is certain; `null` = it may have used something. */
+const certainly = (exchange: Exchange): NonNullable<Usage['reason']> | null => {
+  if (exchange.outcome === 'refused') return 'refused'
+  if (exchange.outcome === 'cached') return 'cached'
+  if (exchange.outcome === 'proxy_lost') return 'lost'
+  if (exchange.status >= 400) return 'not_applicable'
+  return null
+}
+
+export const isRead = ({ endpoint, status }: Exchange): boolean => /^(?:GET|HEAD) /.test(endpoint) && status !== 101
+
+/** An answer that has only said that it will be made; the read that fetches it tells the usage, and is billed (decisions/0042). */
+const isPromise = ({ api, outcome, counts }: Exchange): boolean =>
+  readable.has(api) && outcome === 'complete' && counts.contentChars === 0 && counts.toolCalls === 0
+
+/** The usage of a call for which nothing has to be counted; `null` = something has. */
+const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
+  const untold = usage.usageSource === 'none'
+  const certain = certainly(exchange)
+  if (certain !== null && untold) return noUsage(certain, usage.notes)
+  if (usage.reason === 'not_applicable') return usage
+  const embeds = isEmbedding(exchange)
+  if (!embeds && exchange.api !== 'speech' && !generating.has(exchange.api)) return usage
+  const cut = broken.has(exchange.outcome)
+  if (untold && isRead(exchange)) return { ...usage, reason: cut ? 'cut' : 'not_on_wire' }
+  if (untold && isPromise(exchange)) return { ...usage, reason: 'not_on_wire', notes: [...usage.notes, 'told_by_a_read'] }
+  // Counts that grow from event to event stand for the part that came, unless the answer had said that it was done.
+  const growing = cut && exchange.finishReason === null
+  if (usage.inputTokens !== null && ((usage.outputTokens !== null && !growing) || embeds)) return usage
+  // Nothing was answered: whether anything was used is not known.
+  if (exchange.marksUs.headers === null && exchange.outcome !== 'stall')
+    return { ...usage, reason: usage.reason === null ? null : 'cut' }
+  if (exchange.notes.includes('unreadable') && exchange.counts.contentChars === 0 && untold)
+    return { ...usage, reason: 'unreadable' }
+  return null
+}
+
+const hasText = ({ reqBody, resBody }: Exchange): boolean => reqBody !== null || resBody !== null
+
+const needFor = (usage: Usage, exchange: Exchange): Need => ({
+  input: usage.inputTokens === null,
+  output: !isEmbedding(exchange) && exchange.api !== 'speech',
+})
+
+/** Which figures of a call have to be counted by a tokenizer; `null` = none, or there is no text to count. */
+export const needOf = (usage: Usage, exchange: Exchange): Need | null => {
+  if (!hasText(exchange) || asTold(usage, exchange) !== null) return null
+  const need = needFor(usage, exchange)
+  return need.input || need.output ? need : null
+}
 
 const charsOf = (conversation: Conversation): number => {
   let chars = 0
@@ -21,51 +82,70 @@ const charsOf = (conversation: Conversation): number => {
   return chars
 }
 
-const inputEstimate = (conversation: Conversation | null): number | null => {
-  if (conversation === null || conversation.answerAt === 0) return null
-  return Math.ceil(charsOf(conversation) / charsPerToken) + tokensPerMessage * (conversation.answerAt + 1)
+/** Without a tokenizer: four characters are taken for a token. */
+const roughly = (need: Need, exchange: Exchange, conversation: Conversation | null): Counts => ({
+  inputTokens:
+    !need.input || conversation === null || conversation.answerAt === 0
+      ? null
+      : Math.ceil(charsOf(conversation) / charsPerToken) +
+        (generating.has(exchange.api) ? tokensPerMessage * (conversation.answerAt + 1) : 0),
+  outputTokens: need.output ? Math.ceil(exchange.counts.contentChars / charsPerToken) : null,
+  notes: hasText(exchange) ? ['tokenizer_failed'] : [],
+})
+
+/** The totals are the sum of the parts: what was counted on top belongs to the last one. */
+const grown = (parts: readonly UsagePart[], input: number, output: number): readonly UsagePart[] => {
+  const last = parts.at(-1)
+  if (last === undefined || (input === 0 && output === 0)) return parts
+  return [
+    ...parts.slice(0, -1),
+    { ...last, inputTokens: (last.inputTokens ?? 0) + input, outputTokens: (last.outputTokens ?? 0) + output },
+  ]
 }
 
-/** Why a call has no usage of its own, where that is certain; `null` = it may have used something. */
-const certainly = (exchange: Exchange): NonNullable<Usage['reason']> | null => {
-  if (exchange.outcome === 'refused') return 'refused'
-  if (exchange.outcome === 'cached') return 'cached'
-  if (exchange.outcome === 'proxy_lost') return 'lost'
-  if (exchange.status >= 400) return 'not_applicable'
-  return null
+const outputOf = (usage: Usage, exchange: Exchange, counted: number | null): number | null => {
+  if (isEmbedding(exchange)) return 0
+  // A whole answer in which we find nothing is one that we cannot read: its output is not known.
+  if (counted === null || (counted === 0 && exchange.outcome === 'complete')) return usage.outputTokens
+  return Math.max(counted, usage.outputTokens ?? 0)
 }
 
 /**
- * Fills in what the provider did not tell, counted by us and marked `estimated`: a token is taken for four characters until a
- * tokenizer counts. A figure of the wire is never made smaller; a whole usage of the wire stays as it is.
+ * Fills in what the provider did not tell, counted by us and marked `estimated`. A figure of the wire is never made smaller; a whole
+ * usage of the wire stays as it is.
+ *
+ * @param counts What the tokenizer counted; `null` where it was not asked or failed: then four characters are a token.
  */
-export const completeUsage = (usage: Usage, exchange: Exchange, conversation: Conversation | null): Usage => {
-  const certain = certainly(exchange)
-  if (certain !== null && usage.usageSource === 'none') return noUsage(certain, usage.notes)
-  if (usage.reason === 'not_applicable') return usage
-  const isEmbedding = embedding.has(exchange.api)
-  if (!isEmbedding && !generating.has(exchange.api)) return usage
-  const cut = broken.has(exchange.outcome)
-  // Counts that grow from event to event stand for the part that came, unless the answer had said that it was done.
-  const growing = cut && exchange.finishReason === null
-  if (usage.inputTokens !== null && usage.outputTokens !== null && !growing) return usage
-  // Nothing was answered: whether anything was used is not known.
-  if (exchange.marksUs.headers === null && exchange.outcome !== 'stall')
-    return { ...usage, reason: usage.reason === null ? null : 'cut' }
-  if (exchange.notes.includes('unreadable') && exchange.counts.contentChars === 0 && usage.usageSource === 'none')
-    return { ...usage, reason: 'unreadable' }
-
-  const counted = isEmbedding ? 0 : Math.ceil(exchange.counts.contentChars / charsPerToken)
-  const inputTokens = usage.inputTokens ?? inputEstimate(conversation)
-  const outputTokens = Math.max(counted, usage.outputTokens ?? 0)
-  if (inputTokens === usage.inputTokens && outputTokens === usage.outputTokens) return usage
-  const media = conversation?.messages.some(({ blocks }) => blocks.some((block) => block.type === 'media')) === true
+export const completeUsage = (
+  usage: Usage,
+  exchange: Exchange,
+  { counts, conversation }: { readonly counts: Counts | null; readonly conversation: Conversation | null },
+): Usage => {
+  const told = asTold(usage, exchange)
+  if (told !== null) return told
+  const counted = counts ?? roughly(needFor(usage, exchange), exchange, conversation)
+  const reason = broken.has(exchange.outcome) ? 'cut' : 'not_on_wire'
+  const inputTokens = usage.inputTokens ?? counted.inputTokens
+  const outputTokens = outputOf(usage, exchange, counted.outputTokens)
+  const { characters } = exchange.priceFacts
+  const extra =
+    exchange.api === 'speech' && typeof characters === 'number' && usage.extra.characters === undefined
+      ? { ...usage.extra, characters }
+      : usage.extra
+  const isSame = inputTokens === usage.inputTokens && outputTokens === usage.outputTokens
+  if (isSame && extra === usage.extra) return usage.usageSource === 'none' ? { ...usage, reason } : usage
   return {
     ...usage,
     inputTokens,
     outputTokens,
+    extra,
+    parts: grown(
+      usage.parts,
+      (inputTokens ?? 0) - (usage.inputTokens ?? 0),
+      Math.max(0, (outputTokens ?? 0) - (usage.outputTokens ?? 0)),
+    ),
     usageSource: 'estimated',
-    reason: cut ? 'cut' : 'not_on_wire',
-    notes: media && usage.inputTokens === null ? [...usage.notes, 'media_not_counted'] : usage.notes,
+    reason,
+    notes: [...usage.notes, ...counted.notes],
   }
 }

@@ -7,6 +7,7 @@ import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../../e
 import { openDeadLetters } from '../dead-letters.js'
 import { createMetrics } from '../metrics.js'
 import { enrichedFrom, exchange, idOf, memorySource, payloadOf, testFolder, type MemorySource } from '../testing.js'
+import { createPrepare } from '../prepare.js'
 import { createExporter } from './exporter.js'
 import { openOutbox, type Outbox } from './outbox.js'
 import { resources } from './resources.js'
@@ -32,6 +33,9 @@ const destinationAt = (endpoint: string, more: Partial<ExportDestination> = {}):
   ...more,
 })
 
+/** Calls of these tests tell their usage, unless they say so. */
+const prepare = createPrepare({ count: () => Promise.reject(new Error('Nothing is to be counted.')) })
+
 interface Opened {
   readonly outbox: Outbox
   readonly faults: string[]
@@ -49,6 +53,8 @@ const running = async (source: MemorySource, destination: ExportDestination, now
     destination,
     source,
     enrich: (event, position) => enrichedFrom(event, {}, position),
+    prepare,
+    verdicts: async () => new Map(),
     exporter: createExporter(destination),
     deadLetters: await openDeadLetters({ dir: dead, limitBytes: 64 * 1024 * 1024, now }),
     metrics,

@@ -1,11 +1,15 @@
 import type { ExportDestination } from '../../core/config.js'
-import { decodeExchange } from '../../core/exchange.js'
+import { decodeExchange, type Exchange } from '../../core/exchange.js'
 import type { Source, SourceRecord } from '../../journal/port.js'
 import type { Enrich } from '../consume.js'
 import type { DeadLetters } from '../dead-letters.js'
+import { mayBeCharged } from '../enrich/charges.js'
 import type { Enriched } from '../enrich/enriched.js'
+import { nothingKnown, type Charged, type Known } from '../enrich/known.js'
 import type { Metrics } from '../metrics.js'
 import { breather, fullJitter, pause } from '../pause.js'
+import type { Prepare } from '../prepare.js'
+import type { Reading } from '../store/charged.js'
 import { callSpans, wanted } from './call-spans.js'
 import { deliverer, type SpanBatch } from './deliver.js'
 import type { Exporter } from './exporter.js'
@@ -40,10 +44,18 @@ export interface Outbox {
   stop(drainMs: number): Promise<void>
 }
 
+/**
+ * What the stored rows of these calls say was charged before them, by position; `null` = nothing was. A call whose row is not stored
+ * yet is not in it.
+ */
+export type Verdicts = (partition: string, readings: readonly Reading[]) => Promise<ReadonlyMap<number, Charged | null>>
+
 interface Options {
   readonly destination: ExportDestination
   readonly source: Source
   readonly enrich: Enrich
+  readonly prepare: Prepare
+  readonly verdicts: Verdicts
   readonly exporter: Exporter
   readonly deadLetters: DeadLetters
   readonly metrics: Pick<Metrics, 'exported'>
@@ -66,8 +78,13 @@ const langfuseSpans = 100
 const inFlight = 3
 const maxAgeMs = 24 * 3_600_000
 const chunk = { records: 256, bytes: 8 * 1024 * 1024 }
+/** Records that are decoded together, so that what has to be asked for is asked for all of them. */
+const slice = 64
 const sliceMs = 10
 const idleMs = 250
+
+const asksVerdict = ({ exchange, known }: { readonly exchange: Exchange; readonly known: Known }): boolean =>
+  known.usage !== null && mayBeCharged(exchange, known.usage)
 
 /** Near enough to a span's size on the wire. */
 const roughBytes = (span: Span): number => {
@@ -108,6 +125,8 @@ export const openOutbox = (options: Options): Outbox => {
     destination,
     source,
     enrich,
+    prepare,
+    verdicts,
     exporter,
     deadLetters,
     metrics,
@@ -231,6 +250,51 @@ export const openOutbox = (options: Options): Outbox => {
     }
   }
 
+  const wantedOf = (record: SourceRecord): Exchange | null => {
+    try {
+      const exchange = decodeExchange(record.payload)
+      return wanted(exchange, destination) ? exchange : null
+    } catch {
+      return null // the store keeps it as a dead letter
+    }
+  }
+
+  /**
+   * What the store and the tokenizer tell about some records. Whether a response was charged before is read from the call's own row,
+   * so the call waits until that is stored: asking the way ingest does, at another time, would find rows of other logs that it did not.
+   *
+   * @returns One entry per record, in order; `null` = not wanted. It ends before the first call that has to wait.
+   */
+  const knownOf = async (
+    partition: string,
+    records: readonly SourceRecord[],
+  ): Promise<readonly ({ readonly exchange: Exchange; readonly known: Known } | null)[]> => {
+    const exchanges = records.map(wantedOf)
+    const some = exchanges.filter((exchange) => exchange !== null)
+    const told = await prepare(some)
+    const known = new Map(some.map((exchange, i) => [exchange, told[i] ?? nothingKnown]))
+    const calls = records.map(({ at }, i) => {
+      const exchange = exchanges[i] ?? null
+      return exchange === null ? null : { at, exchange, known: known.get(exchange) ?? nothingKnown }
+    })
+    const readings = calls.filter((call) => call !== null).filter(asksVerdict)
+    if (readings.length === 0) return calls
+    const charged = await verdicts(partition, readings)
+    const waits = calls.findIndex((call) => call !== null && asksVerdict(call) && !charged.has(call.at))
+    return (waits === -1 ? calls : calls.slice(0, waits)).map(
+      (call) => call && { ...call, known: { ...call.known, charged: charged.get(call.at) ?? null } },
+    )
+  }
+
+  const spansOf = (exchange: Exchange, known: Known, partition: string, at: number): readonly Span[] => {
+    try {
+      const enriched = enrich(exchange, { source: partition, offset: at }, known)
+      return callSpans(enriched, resourceOf(exchange.writer), destination)
+    } catch {
+      return [] // the store keeps it as a dead letter
+    }
+  }
+
   /** Reads and sends one batch of a partition. Returns whether it was full. */
   const sendNext = async (partition: string): Promise<'empty' | 'some' | 'full'> => {
     const lane = await laneOf(partition)
@@ -241,22 +305,31 @@ export const openOutbox = (options: Options): Outbox => {
     const breathe = breather(sliceMs)
     let bytes = 0
     let oldestMs = now()
-    let end = head
+    let end: SourceRecord | null = null
     let full = records.length === chunk.records
-    for (const record of records) {
-      const enriched = enrichedOf(partition, record)
-      const made = enriched === null ? [] : callSpans(enriched, resourceOf(enriched.exchange.writer), destination)
-      const size = made.reduce((sum, span) => sum + roughBytes(span), 0)
-      if (spans.length > 0 && (spans.length + made.length > maxSpans || bytes + size > bounds.bytes)) {
-        full = true
+    slices: for (let from = 0; from < records.length; from += slice) {
+      const some = records.slice(from, from + slice)
+      const calls = await knownOf(partition, some)
+      for (const [i, call] of calls.entries()) {
+        const record = some[i] as SourceRecord
+        const made = call === null ? [] : spansOf(call.exchange, call.known, partition, record.at)
+        const size = made.reduce((sum, span) => sum + roughBytes(span), 0)
+        if (spans.length > 0 && (spans.length + made.length > maxSpans || bytes + size > bounds.bytes)) {
+          full = true
+          break slices
+        }
+        if (call !== null) oldestMs = Math.min(oldestMs, Date.parse(call.exchange.startedAt))
+        spans.push(...made)
+        bytes += size
+        end = record
+        await breathe()
+      }
+      if (calls.length < some.length) {
+        full = false // the next call waits for its row
         break
       }
-      if (enriched !== null) oldestMs = Math.min(oldestMs, Date.parse(enriched.exchange.startedAt))
-      spans.push(...made)
-      bytes += size
-      end = record
-      await breathe()
     }
+    if (end === null) return 'empty'
     while (flying.size >= inFlight && !halt.signal.aborted) await Promise.race(flying)
     if (halt.signal.aborted) return 'empty'
     if (behind) return 'full' // these are given up too, by the jump

@@ -1,7 +1,9 @@
 import type { Db } from '../../clickhouse/db.js'
 import type { Gap } from '../../journal/port.js'
+import type { Charge } from '../enrich/charges.js'
 import { fullJitter, pause } from '../pause.js'
 import type { Batch } from './batch.js'
+import { chargesBefore, type Reading } from './charged.js'
 import { isDataFault } from './data-fault.js'
 import { storedElsewhere } from './doubt.js'
 import type { Lines } from './lines.js'
@@ -22,6 +24,8 @@ export interface Store {
    * @throws AbortError when the signal fires while the store is away: the plan stands, the next start inserts the same batch.
    */
   insert(batch: Batch, signal: AbortSignal): Promise<{ readonly rows: number; readonly refused: readonly Refused[] }>
+  /** Who was charged for these responses before? One list per reading; waits, like an insert, until the store answers. */
+  chargesBefore(partition: string, readings: readonly Reading[], signal: AbortSignal): Promise<readonly (readonly Charge[])[]>
   /** Writes down how many calls the log had no room for. Each record that tells gaps has its own token: twice is once. */
   tellGaps(partition: string, gaps: readonly Gap[], signal: AbortSignal): Promise<void>
   /** Why the store does not take anything at the moment, and since when; `null` = it does. */
@@ -124,6 +128,7 @@ export const createStore = ({ db, now, random, onRetry }: Options): Store => {
       const refused = await insertSome('requests', { batch, lines: batch.requests, indexes: rest, range }, signal)
       return { rows: rest.length - refused.length, refused: [...bodiless, ...refused] }
     },
+    chargesBefore: (partition, readings, signal) => untilDone(() => chargesBefore(db, partition, readings), signal),
     async tellGaps(partition, gaps, signal) {
       for (const at of new Set(gaps.map((gap) => gap.at))) {
         const lines = Buffer.from(
