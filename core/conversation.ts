@@ -2,6 +2,7 @@ import { anthropicConversation } from './providers/anthropic/conversation.js'
 import { geminiConversation } from './providers/gemini/conversation.js'
 import { chatConversation } from './providers/openai-chat/conversation.js'
 import { responsesConversation } from './providers/openai-responses/conversation.js'
+import { realtimeConversation } from './providers/realtime/conversation.js'
 
 import type { Conversation, Spoken } from './messages.js'
 
@@ -10,6 +11,7 @@ const readers: Readonly<Record<string, (spoken: Spoken) => Conversation>> = {
   completions: chatConversation,
   embeddings: chatConversation,
   responses: responsesConversation,
+  realtime: realtimeConversation,
   messages: anthropicConversation,
   count_tokens: anthropicConversation,
   generate_content: geminiConversation,

@@ -172,6 +172,8 @@ export interface Exchange {
   /** Where whole bodies beyond the limit lie, under `bodies.spill`: `<tenant>/<yyyymmdd>/<id>`, then `.req`, `.res`. */
   readonly spill?: string
   readonly retentionDays: { readonly rows: number; readonly bodies: number }
+  /** Id of the row of the connection over which this response came (Realtime); its span is the parent of ours. */
+  readonly connection?: string
 }
 
 /** An event without its bodies, which are told by their lengths. */
@@ -236,6 +238,7 @@ export type Settled = Pick<
   | 'reqHeaders'
   | 'identity'
   | 'retentionDays'
+  | 'connection'
 >
 
 /** What the call itself tells. */

@@ -2,6 +2,7 @@ import type { Raw } from './exchange.js'
 import { anthropicUsage } from './providers/anthropic/usage.js'
 import { geminiUsage } from './providers/gemini/usage.js'
 import { openAiUsage } from './providers/openai-chat/usage.js'
+import { realtimeUsage } from './providers/realtime/usage.js'
 import { noUsage, type Usage } from './usage.js'
 
 /**
@@ -21,6 +22,11 @@ export const readUsage = (provider: string, api: string, raw: readonly Raw[]): U
     case 'generate_content':
     case 'embed_content':
       return geminiUsage(api, raw)
+    case 'realtime':
+      return realtimeUsage(raw)
+    case 'realtime_session':
+      // The connection: its responses are calls of their own. What could not be read may have held some.
+      return noUsage(raw.length === 0 ? 'not_applicable' : 'unreadable')
     default:
       if (raw.some(({ source }) => source === 'usageMetadata')) return geminiUsage(api, raw)
       if (raw.some(({ source }) => source === 'message_start' || source === 'message_delta')) return anthropicUsage(raw)

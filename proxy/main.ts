@@ -10,6 +10,7 @@ import { adminApp } from './admin.js'
 import { admitBy } from './admit/admit.js'
 import { isAllowedHost } from './allowed-host.js'
 import { watchDeadlines } from './deadlines.js'
+import { pricingOnDemand } from './deliver/cost-in-answer.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/identity.js'
 import { proxyMetrics } from './metrics.js'
@@ -60,7 +61,8 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
 
   const furnish = (of: Config): { house: House; close: () => void } => {
     const providers = providersFrom(of)
-    const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader }
+    const pricing = pricingOnDemand((cause) => log.error({ err: cause }, 'The prices cannot be opened.'))
+    const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing }
     const relay = relayBy({ config: of, deadlines, delivery })
     const pools = openPools(of.timeouts.connect)
     const bodies = {
@@ -90,7 +92,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
       closed: metrics.closed,
       failed: (cause) => log.error({ err: cause }, 'A call failed inside Weir.'),
     }
-    const upgrade = upgradeBy({ house, relay, connectMs: of.timeouts.connect })
+    const upgrade = upgradeBy({ house, relay, connectMs: of.timeouts.connect, now })
     serve = serveBy(house)
     serveUpgrade = upgrade
     return {

@@ -269,7 +269,8 @@ const ownLines = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Ow
 }
 
 const unbounded = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
-  const free = notBillable(facts)
+  // A connection costs nothing beside its responses, as long as they could be read.
+  const free = notBillable(facts) ?? (facts.api === 'realtime_session' && usage.reason === 'not_applicable' ? 'connection' : null)
   if (free !== null) {
     const cost = nothing(book.id, 'not_billable', free, '0')
     if (free !== 'cached' || usage.usageSource === 'none') return cost

@@ -71,6 +71,7 @@ const table: Readonly<Record<string, Row>> = {
       ['/v1beta/', 'gemini'],
       ['/v1/', 'gemini'],
       ['/upload/', 'gemini'],
+      ['/ws/', 'gemini'],
     ],
     openAiRoot: '/v1beta/openai',
     keyHeader: 'x-goog-api-key',
@@ -81,6 +82,7 @@ const table: Readonly<Record<string, Row>> = {
     prefixes: [
       ['/v1/', 'gemini'],
       ['/v1beta1/', 'gemini'],
+      ['/ws/', 'gemini'],
     ],
   },
   azure: {
@@ -99,6 +101,7 @@ const table: Readonly<Record<string, Row>> = {
     prefixes: [
       ['/models/', oc],
       ['/openai/v1/', oc],
+      ['/voice-live/', oc],
       ['/anthropic/', 'anthropic'],
     ],
     openAiRoot: '/openai/v1',

@@ -122,6 +122,9 @@ const apiOf = (family: Family, method: string, path: string): Api | null => {
   return null
 }
 
+/** Paths of WebSockets: one row for the connection, and one for each response that comes over it. */
+const sessions = { openai: /\/(?:realtime|realtime\/translations|live)$/, gemini: /^\/ws\/.*BidiGenerateContent[A-Za-z]*$/ }
+
 /**
  * What a request to a provider is.
  *
@@ -130,6 +133,8 @@ const apiOf = (family: Family, method: string, path: string): Api | null => {
  */
 export const routeOf = (provider: Provider, method: string, path: string, told: Family): Route => {
   const family = familyByPath(provider, path, told)
+  if (method === 'GET' && sessions[family === 'gemini' ? 'gemini' : 'openai'].test(path))
+    return { lane: 'relay', family, api: 'realtime_session', operation: '' }
   const found = apiOf(family, method, path)
   return found === null ? { lane: 'relay', family, api: '', operation: '' } : { lane: 'llm', family, ...found }
 }

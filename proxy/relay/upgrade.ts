@@ -9,12 +9,15 @@ import { endingOf, type CallRecord } from '../record.js'
 import { refusalBytes, refusalHeaders } from '../refuse.js'
 import { upstreamError } from '../obtain/forward.js'
 import { clientGone } from '../deliver.js'
+import { askedBySession, readableOffer, RealtimeTap, type Side } from './realtime.js'
 import { headersOf, type Relay, type RelayRequest } from './relay.js'
 
 export interface UpgradeDeps {
   readonly house: Pick<House, 'open' | 'doorkeeper' | 'identify' | 'closed' | 'failed'>
   readonly relay: Relay
   readonly connectMs: number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
 }
 
 const rawHead = (status: number, text: string, flat: readonly string[], body: Buffer): string => {
@@ -31,11 +34,11 @@ const dress = (headers: IncomingHttpHeaders, record: CallRecord): void => {
 }
 
 /**
- * Relays a WebSocket (Realtime) both ways, frames unread. One row for the connection, written when it closes; an upgrade the upstream
- * refuses passes as it came.
+ * Relays a WebSocket both ways, byte for byte. One row for the connection, written when it closes; the frames of a realtime session are
+ * read beside the relay, and each response leaves a row of its own. An upgrade the upstream refuses passes as it came.
  */
 export const upgradeBy =
-  ({ house, relay, connectMs }: UpgradeDeps) =>
+  ({ house, relay, connectMs, now }: UpgradeDeps) =>
   (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const record = house.open()
     let over = false
@@ -69,7 +72,7 @@ export const upgradeBy =
     }
     // A client that vanishes must not end the process.
     socket.on('error', () => undefined)
-    void open(req, socket, head, record, { relay, house, connectMs }, finish).catch(refuse)
+    void open(req, socket, head, record, { relay, house, connectMs, now }, finish).catch(refuse)
   }
 
 const open = async (
@@ -77,7 +80,7 @@ const open = async (
   socket: Duplex,
   head: Buffer,
   record: CallRecord,
-  { relay, house, connectMs }: UpgradeDeps,
+  { relay, house, connectMs, now }: UpgradeDeps,
   finish: (ending: ReturnType<typeof endingOf>, then: () => void) => void,
 ): Promise<void> => {
   house.doorkeeper()
@@ -86,10 +89,18 @@ const open = async (
   const { target } = call
   if (target === null) throw new WeirError('unknown_path', 'This path takes no upgrade.')
   record.mark('admitted')
+  const isSession = target.route.api === 'realtime_session'
+  if (isSession) record.asked = askedBySession(record)
   await record.start()
   const host = target.origin.slice(target.origin.indexOf('//') + 2)
   const request = req as RelayRequest
   let status = 101
+  let tap: RealtimeTap | null = null
+  let endedBy: Side | null = null
+  const ends = (side: Side) => (): void => {
+    endedBy ??= side
+  }
+  for (const event of ['end', 'error']) socket.on(event, ends('client'))
   await new Promise<void>((resolve, reject) => {
     request.relaying = {
       path: target.path,
@@ -104,14 +115,23 @@ const open = async (
         proxyReq.on('upgrade', (answer, upstream) => {
           record.answered(101)
           dress(answer.headers, record)
+          for (const event of ['end', 'error']) upstream.on(event, ends('upstream'))
+          if (isSession) {
+            record.countOnly()
+            tap = new RealtimeTap(record, now)
+          }
           // Two taps beside the middleware's own pipes: bytes are counted, none is touched. Not before the pipes are laid: a listener
           // sets the socket flowing, and a frame that came together with the head would reach the tap alone.
           process.nextTick(() => {
             upstream.on('data', (chunk: Buffer) => {
               record.chunks++
               record.response?.push(chunk)
+              tap?.server(chunk)
             })
-            socket.on('data', (chunk: Buffer) => record.request?.push(chunk))
+            socket.on('data', (chunk: Buffer) => {
+              record.request?.push(chunk)
+              tap?.client(chunk)
+            })
           })
           upstream.on('error', () => undefined)
           socket.on('close', () => upstream.destroy())
@@ -119,11 +139,17 @@ const open = async (
         })
       },
       answered: () => undefined,
-      failed: (cause) => reject(upstreamError(cause, host, record.response !== null && record.response.length > 0, connectMs)),
+      failed: (cause) => {
+        // Once the upgrade has passed, the broken connection ends as any other: with its close.
+        if (tap === null) reject(upstreamError(cause, host, record.response !== null && record.response.length > 0, connectMs))
+      },
     }
     socket.on('close', () => {
       const error = status >= 400 ? errorOfStatus(status) : null
-      finish(socket.errored === null ? { outcome: 'complete', status, error } : clientGone(status), resolve)
+      finish(
+        tap?.end(endedBy) ?? (socket.errored === null ? { outcome: 'complete', status, error } : clientGone(status)),
+        resolve,
+      )
     })
     const handler = relay.middlewareFor(target.origin)
     const upgradeHeaders = Object.fromEntries(
@@ -131,7 +157,14 @@ const open = async (
         ([name]) => name === 'connection' || name === 'upgrade' || name.startsWith('sec-websocket-'),
       ),
     )
-    req.headers = { ...headersOf(call, target, {}), ...upgradeHeaders }
+    const headers: IncomingHttpHeaders = { ...headersOf(call, target, {}), ...upgradeHeaders }
+    const offer = headers['sec-websocket-extensions']
+    if (isSession && offer !== undefined) {
+      const readable = readableOffer(offer)
+      if (readable === null) delete headers['sec-websocket-extensions']
+      else headers['sec-websocket-extensions'] = readable
+    }
+    req.headers = headers
     handler.upgrade(request, socket as never, head)
   })
 }

@@ -24,6 +24,7 @@ const reasons: Readonly<Record<string, string>> = {
   read: 'a read, a list or a file',
   http_error: 'the provider refused it',
   no_answer: 'no answer began',
+  connection: 'the connection alone: its responses are calls of their own',
   already_charged: 'an earlier call was charged for this response',
   less_already_charged: 'less what an earlier call was charged for this response',
   repriced: 'priced again since it was stored',
