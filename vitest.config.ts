@@ -7,7 +7,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           setupFiles: ['scripts/fuzz-seed.ts'],
-          include: ['{core,journal,proxy,clickhouse,ingest,control,web,cli,bench}/**/*.test.ts'],
+          include: ['{core,journal,proxy,clickhouse,ingest,control,web,cli,bench,scripts}/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           // A loaded machine takes its time; what a poll waits for is a condition, not a speed.

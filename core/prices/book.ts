@@ -56,6 +56,8 @@ interface RegionEntry {
 
 interface OverlayRate extends Rate {
   readonly tier: string | null
+  /** Place of its name among those the model goes by; 0 = the very name that was asked for. */
+  readonly rank: number
   readonly from: number
   readonly until: number
 }
@@ -94,13 +96,14 @@ const plainName = (provider: string, model: string): string => {
   return provider === 'vertex' ? name.replace(/@.*$/, '') : name
 }
 
-const overlayRate = (entry: OverlayEntry): OverlayRate => ({
+const overlayRate = (entry: OverlayEntry, rank: number): OverlayRate => ({
   usdText: entry.usd,
   usd: decimalOf(entry.usd) as Decimal,
   per: entry.per,
   ctxFrom: entry.ctxFrom,
   origin: 'overlay',
   tier: entry.tier,
+  rank,
   from: entry.from === null ? -Infinity : Date.parse(entry.from),
   until: entry.until === null ? Infinity : Date.parse(entry.until),
 })
@@ -113,13 +116,14 @@ const pick = (rates: readonly Rate[], inputTokens: number): Rate | null => {
   return found
 }
 
-/** Of the rates that hold: a named tier before none, then the later, then the larger context. */
+/** Of the rates that hold: a named tier before none, then the closest name, the later, the larger context. */
 const best = (rates: readonly OverlayRate[], now: number, inputTokens: number): OverlayRate | null => {
   let found: OverlayRate | null = null
   for (const rate of rates) {
     if (rate.from > now || rate.until <= now || rate.ctxFrom > inputTokens) continue
     if (found === null) found = rate
     else if ((rate.tier === null) !== (found.tier === null)) found = rate.tier === null ? found : rate
+    else if (rate.rank !== found.rank) found = rate.rank < found.rank ? rate : found
     else if (rate.from > found.from || (rate.from === found.from && rate.ctxFrom > found.ctxFrom)) found = rate
   }
   return found
@@ -163,7 +167,7 @@ export const openPriceBook = (): PriceBook => {
       for (const entry of list) {
         if (entry.tier !== null && entry.tier !== tier) continue
         if (entry.region !== null && entry.region !== region) continue
-        rates.set(entry.unit, [...(rates.get(entry.unit) ?? []), overlayRate(entry)])
+        rates.set(entry.unit, [...(rates.get(entry.unit) ?? []), overlayRate(entry, Math.max(0, names.indexOf(entry.model)))])
       }
       return rates
     }
