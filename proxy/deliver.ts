@@ -5,9 +5,10 @@ import type { Family } from '../core/providers/registry.js'
 import { readAnswer } from '../core/providers/read-answer.js'
 import { maskSecrets } from '../core/redact.js'
 import { sortAnswerHeaders } from './answer-headers.js'
-import type { Reply, Sink } from './call.js'
+import type { Call, Reply, Sink } from './call.js'
 import type { Client, Leavable } from './client.js'
 import type { Deadlines, Watched } from './deadlines.js'
+import type { Pricing, TellCost } from './deliver/cost-in-answer.js'
 import { WithoutUsageEvent } from './deliver/without-usage-event.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord, type Ending } from './record.js'
@@ -17,10 +18,14 @@ export interface DeliverDeps {
   readonly deadlines: Deadlines
   /** A client that takes nothing for so long is closed. */
   readonly slowReaderMs: number
+  readonly pricing: Pricing
 }
 
 /** How long the chunk with the terminal event waits for the end of the stream, before its event is written without it. */
 const terminalWaitMs = 20
+
+/** A longer answer is not held for its cost (headers.md §3.6). */
+const mostHeldBytes = 8 * 1024 * 1024
 
 /**
  * Relays an answer chunk by chunk, reading a side copy, and writes the end record before the last byte goes out (reliability.md R1):
@@ -56,6 +61,11 @@ class Delivery implements Sink, Watched, Leavable {
   #onBoundary = false
   /** Takes out the event that is there for us alone. */
   #hiding: WithoutUsageEvent | null = null
+  /** Where the caller wants the cost. `head`: the head is not written and the body held, until it is known. */
+  #costIn: 'head' | 'trailer' | null = null
+  #pricing: Promise<TellCost> | null = null
+  /** Flat pairs of the head. */
+  #headers: string[] = []
   readonly #family: Family
   readonly #reply: Reply
   readonly #res: ServerResponse
@@ -75,7 +85,7 @@ class Delivery implements Sink, Watched, Leavable {
   }
 
   begin(): void {
-    const { status, statusText, headers: raw, body } = this.#reply
+    const { status, headers: raw, body } = this.#reply
     const record = this.#record
     record.answered(status)
     const { relayed, stored, contentType, contentEncoding, contentLength: told, hasDate } = sortAnswerHeaders(raw)
@@ -106,28 +116,53 @@ class Delivery implements Sink, Watched, Leavable {
           ? 'array'
           : null
     if (hasDate) this.#res.sendDate = false
-    relayed.push(...ownHeaders(record, false))
-    try {
-      this.#res.writeHead(status, statusText, relayed)
-    } catch (cause) {
-      body.destroy()
-      return this.#end(
-        endingOf(new WeirError('upstream_bad_response', 'The upstream sent a header that cannot be relayed.', { cause })),
-        () => this.#res.destroy(),
+    this.#headers = relayed
+    if (record.call !== null && (record.call.costReport || record.call.trailers) && record.reader !== null && !bodyless)
+      this.#askForCost(
+        record.call,
+        isEventStream(contentType) || (record.asked?.streaming === true && status < 400),
+        contentLength,
       )
-    }
+    if (this.#costIn === 'head') this.#held = []
+    else if (!this.#writeHead([])) return
     this.#client.serving = this
     if (this.#client.gone) return this.clientLeft()
     this.#attaching = true
     body.attach(this)
     this.#attaching = false
-    if (this.#finishing) return
+    if (this.#finishing || this.#costIn === 'head') return
     if (this.#held !== null) this.#awaitEnd()
     // The head goes with the first chunk if that came in the same read, else at once: no chunk waits for the next.
     if (!this.#wrote)
       process.nextTick(() => {
         if (!this.#wrote && !this.#finishing) this.#res.flushHeaders()
       })
+  }
+
+  #askForCost(call: Call, isStream: boolean, contentLength: number): void {
+    if (call.costReport && !isStream) this.#costIn = 'head'
+    else if (call.trailers && contentLength < 0 && this.#res.useChunkedEncodingByDefault) this.#costIn = 'trailer'
+    else return
+    this.#pricing = this.#deps.pricing()
+  }
+
+  /** Nothing of it goes out yet: it leaves with the first bytes. @returns False when it cannot be written; all is over then. */
+  #writeHead(cost: readonly string[]): boolean {
+    const { status, statusText, body } = this.#reply
+    const headers = [...this.#headers, ...ownHeaders(this.#record, false), ...cost]
+    if (this.#costIn === 'trailer') headers.push('trailer', 'Weir-Cost, Weir-Cost-Source')
+    try {
+      this.#res.writeHead(status, statusText, headers)
+      return true
+    } catch (cause) {
+      body.destroy()
+      this.#finishing = true
+      this.#end(
+        endingOf(new WeirError('upstream_bad_response', 'The upstream sent a header that cannot be relayed.', { cause })),
+        () => this.#res.destroy(),
+      )
+      return false
+    }
   }
 
   data(came: Buffer): void {
@@ -143,7 +178,10 @@ class Delivery implements Sink, Watched, Leavable {
     const chunk = this.#hiding === null ? came : this.#hiding.push(came)
     record.response?.push(chunk)
     if (this.#released) return this.#write(chunk)
-    if (this.#held !== null) return void this.#held.push(chunk)
+    if (this.#held !== null) {
+      if (this.#costIn !== 'head' || this.#received <= mostHeldBytes) return void this.#held.push(chunk)
+      if (!this.#letGo()) return
+    }
     const complete = this.#expected >= 0 && this.#received >= this.#expected
     if (complete || reader?.terminal === true) {
       this.#held = [chunk]
@@ -151,6 +189,17 @@ class Delivery implements Sink, Watched, Leavable {
       return
     }
     this.#write(chunk)
+  }
+
+  /** Too long to be held for its cost: it goes out as it comes. @returns False when the head cannot be written. */
+  #letGo(): boolean {
+    const held = this.#held ?? []
+    this.#held = null
+    this.#costIn = null
+    this.#pricing = null
+    if (!this.#writeHead([])) return false
+    for (const chunk of held) this.#write(chunk)
+    return true
   }
 
   #awaitEnd(): void {
@@ -181,11 +230,11 @@ class Delivery implements Sink, Watched, Leavable {
     this.#record.mark('lastByte')
     this.#onBoundary = this.#record.reader?.onBoundary === true
     const reading = this.#upstreamOver ? this.#record.reader?.end() : undefined
-    if (reading === undefined) this.#completed()
-    else void reading.then(() => this.#completed())
+    if (reading === undefined && this.#pricing === null) this.#completed(null)
+    else void Promise.all([this.#pricing, reading]).then(([tellCost]) => this.#completed(tellCost))
   }
 
-  #completed(): void {
+  #completed(tellCost: TellCost | null): void {
     const { reader, asked } = this.#record
     const facts = reader?.facts()
     const { status } = this.#reply
@@ -205,6 +254,7 @@ class Delivery implements Sink, Watched, Leavable {
       // Nothing of ours can be put into an encoded answer, or past a promised length: the row alone tells.
       if (this.#record.responseEncoding !== null) ending = { ...endingOf(error), status }
     } else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
+    if (tellCost !== null && !this.#sayCost(tellCost(this.#record, ending))) return
     this.#end(ending, (failure) => {
       if (failure !== null && this.#record.durability === 'strict') return void this.#res.destroy()
       this.#release()
@@ -212,8 +262,24 @@ class Delivery implements Sink, Watched, Leavable {
     })
   }
 
+  /** @returns False when the head cannot be written. */
+  #sayCost(cost: readonly string[] | null): boolean {
+    if (cost === null) this.#record.warnings.push('unpriced')
+    if (this.#costIn === 'head') {
+      this.#costIn = null
+      return this.#writeHead(cost ?? [])
+    }
+    if (cost !== null)
+      this.#res.addTrailers(Array.from({ length: cost.length / 2 }, (_, i) => [cost[i * 2], cost[i * 2 + 1]] as [string, string]))
+    return true
+  }
+
   #release(): void {
     this.#released = true
+    if (this.#costIn === 'head') {
+      this.#costIn = null
+      if (!this.#writeHead([])) return
+    }
     const held = this.#held ?? []
     this.#held = null
     if (this.#upstreamOver && held.length === 1) {

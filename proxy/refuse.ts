@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
 import type { Family } from '../core/providers/registry.js'
+import { endingOf } from './record.js'
 
 const openAiType = (status: number): string =>
   status === 401
@@ -122,6 +123,8 @@ export const refusalHeaders = (family: Family, error: WeirError): readonly strin
     'x-should-retry',
     retry === 'no' ? 'false' : 'true',
     ...(status === 503 ? ['retry-after', '1'] : []),
+    // Where the upstream may have worked, what it cost is not known.
+    ...(endingOf(error).outcome === 'refused' ? ['weir-cost', '0', 'weir-cost-source', 'usage'] : []),
     ...(family === 'bedrock' ? ['x-amzn-errortype', bedrockType(status)] : []),
   ]
 }

@@ -1,0 +1,23 @@
+import type { CallRecord, Ending } from '../record.js'
+
+/** @returns `Weir-Cost` and `Weir-Cost-Source` as flat pairs; `null` = not known. */
+export type TellCost = (record: CallRecord, ending: Ending) => readonly string[] | null
+
+/** What prices calls for their answers; the same for all calls of one configuration. Never rejects. */
+export type Pricing = () => Promise<TellCost>
+
+/**
+ * Opens the prices when the first call asks for its cost: a proxy that is not asked holds none of them.
+ *
+ * @param failed Told when they cannot be opened. Costs are then unknown.
+ */
+export const pricingOnDemand = (failed: (cause: unknown) => void): Pricing => {
+  let opened: Promise<TellCost> | null = null
+  return () =>
+    (opened ??= import('./tell-cost.js')
+      .then(({ openTellCost }) => openTellCost())
+      .catch((cause: unknown) => {
+        failed(cause)
+        return () => null
+      }))
+}

@@ -1,0 +1,40 @@
+import { openPriceBook } from '../../core/prices/book.js'
+import { price } from '../../core/prices/price.js'
+import { readUsage } from '../../core/usage-reader.js'
+import type { CallRecord, Ending } from '../record.js'
+import type { TellCost } from './cost-in-answer.js'
+
+const sources = { provider: 'provider', exact: 'usage', not_billable: 'usage', estimated: 'estimated' } as const
+
+/**
+ * What a call cost, as flat header pairs, by the functions that price its row. Nothing is counted here: where the provider told no usage,
+ * where only a part can be priced, and where an answer is read again, whoever asks is told nothing.
+ */
+export const openTellCost = (): TellCost => {
+  const book = openPriceBook()
+  return (record: CallRecord, { outcome, status }: Ending) => {
+    const { call, target, asked, reader } = record
+    if (call === null || target === null || reader === null || outcome !== 'complete' || call.method !== 'POST') return null
+    const { usageRaw, responseModel } = reader.facts()
+    const { provider, route, origin } = target
+    const cost = price(
+      readUsage(provider.name, route.api, usageRaw),
+      {
+        provider: provider.name,
+        api: route.api,
+        endpoint: call.endpoint,
+        outcome,
+        status,
+        requestModel: call.identity.modelOverride ?? asked?.model ?? null,
+        responseModel,
+        serverAddress: origin.slice(origin.indexOf('//') + 2),
+        asked: asked?.priceFacts ?? {},
+        attempt: 1,
+      },
+      new Date(record.startedAtMs),
+      book,
+    )
+    const source = cost.status in sources ? sources[cost.status as keyof typeof sources] : null
+    return cost.totalUsd === null || source === null ? null : ['weir-cost', cost.totalUsd, 'weir-cost-source', source]
+  }
+}
