@@ -267,6 +267,7 @@ describe('nothing is owed', () => {
     ['free', { api: 'count_tokens' }],
     ['no_answer', { outcome: 'client_abort', status: 0 }],
     ['read', { api: '', endpoint: 'GET /v1/models' }],
+    ['poll', { api: 'batch', endpoint: 'GET /v1/batches/{id}' }],
   ] as const)('%s', (reason, more) => {
     expect(price(wire(gpt5), facts('openai', 'gpt-5', more), august, book)).toMatchObject({
       totalUsd: '0',
@@ -274,6 +275,18 @@ describe('nothing is owed', () => {
       reason,
     })
   })
+})
+
+test.each([
+  ['responses', 'poll'],
+  ['moderations', 'free'],
+])('%s that used nothing owe nothing', (api, reason) => {
+  expect(price(noUsage('not_applicable'), facts('openai', 'gpt-5', { api }), august, book)).toMatchObject({
+    totalUsd: '0',
+    status: 'not_billable',
+    reason,
+  })
+  expect(price(noUsage('not_on_wire'), facts('openai', 'gpt-5', { api }), august, book).status).toBe('unpriced')
 })
 
 test('a tier without a price is priced as standard, and says so', () => {

@@ -177,6 +177,15 @@ const sumUsd = (lines: readonly CostLine[], wanted: (unit: Unit) => boolean): st
   return usdOf(sum)
 }
 
+/** Why an API owes nothing for a call that has used nothing, as its reader found. */
+const withoutUsage: Partial<Record<string, string>> = {
+  // A connection costs nothing beside its responses, as long as they could be read.
+  realtime_session: 'connection',
+  moderations: 'free',
+  // Still being made: the read that finds it done tells its usage.
+  responses: 'poll',
+}
+
 const freeApis = new Set(['count_tokens', 'count_content_tokens'])
 
 /** The largest amount a row can hold. More is no price of a call but a broken count, and would make the store refuse the batch. */
@@ -189,6 +198,8 @@ const notBillable = (facts: CallFacts): string | null => {
   if (facts.outcome === 'refused') return 'refused'
   if (facts.outcome === 'cached') return 'cached'
   if (freeApis.has(facts.api)) return 'free'
+  // A batch repeats its sum at every poll.
+  if (facts.api === 'batch') return 'poll'
   if (facts.status >= 400) return 'http_error'
   // Failures before a response byte cost nothing, except where we gave up waiting: the model may have worked all the while.
   if (facts.status === 0 && (facts.outcome === 'upstream_abort' || facts.outcome === 'client_abort')) return 'no_answer'
@@ -269,8 +280,9 @@ const ownLines = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Ow
 }
 
 const unbounded = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
-  // A connection costs nothing beside its responses, as long as they could be read.
-  const free = notBillable(facts) ?? (facts.api === 'realtime_session' && usage.reason === 'not_applicable' ? 'connection' : null)
+  const free =
+    notBillable(facts) ??
+    (usage.reason === 'not_applicable' && usage.usageSource === 'none' ? (withoutUsage[facts.api] ?? null) : null)
   if (free !== null) {
     const cost = nothing(book.id, 'not_billable', free, '0')
     if (free !== 'cached' || usage.usageSource === 'none') return cost

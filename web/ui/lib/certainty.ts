@@ -22,6 +22,7 @@ const reasons: Readonly<Record<string, string>> = {
   not_applicable: 'this kind of call has no tokens',
   free: 'the prices of this installation say that it is free',
   read: 'a read, a list or a file',
+  poll: 'a look at what is still being made, or was charged elsewhere',
   http_error: 'the provider refused it',
   no_answer: 'no answer began',
   connection: 'the connection alone: its responses are calls of their own',
