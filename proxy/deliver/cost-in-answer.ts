@@ -1,7 +1,4 @@
-import type { CallRecord, Ending } from '../record.js'
-
-/** @returns `Weir-Cost` and `Weir-Cost-Source` as flat pairs; `null` = not known. */
-export type TellCost = (record: CallRecord, ending: Ending) => readonly string[] | null
+import type { TellCost } from './tell-cost.js'
 
 /** What prices calls for their answers; the same for all calls of one configuration. Never rejects. */
 export type Pricing = () => Promise<TellCost>

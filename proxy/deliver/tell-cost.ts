@@ -2,7 +2,9 @@ import { openPriceBook } from '../../core/prices/book.js'
 import { price } from '../../core/prices/price.js'
 import { readUsage } from '../../core/usage-reader.js'
 import type { CallRecord, Ending } from '../record.js'
-import type { TellCost } from './cost-in-answer.js'
+
+/** @returns `Weir-Cost` and `Weir-Cost-Source` as flat pairs; `null` = not known. */
+export type TellCost = (record: CallRecord, ending: Ending) => readonly string[] | null
 
 const sources = { provider: 'provider', exact: 'usage', not_billable: 'usage', estimated: 'estimated' } as const
 
