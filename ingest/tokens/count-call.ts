@@ -78,6 +78,14 @@ class Tally {
 /** Base64 that somebody put where text is due: pictures of tools, files of unknown parts. Prose has a space or a comma sooner. */
 const blobChars = 2000
 const blobRun = /[A-Za-z0-9+/_=-]+/g
+const firstRun = /^[A-Za-z0-9+/_=-]+/
+const blobChar = /[A-Za-z0-9+/_=-]/
+
+const withoutLastRun = (text: string): string => {
+  let end = text.length
+  while (end > 0 && blobChar.test(text[end - 1] as string)) end--
+  return text.slice(0, end)
+}
 
 interface Unblobbed {
   readonly text: string
@@ -215,12 +223,14 @@ const truncatedTokens = (text: string, body: StoredBody, call: CallToCount, sums
   const cut = text.indexOf(cutMark)
   const head = withoutBlobs(text.slice(0, cut))
   const tail = withoutBlobs(text.slice(cut + cutMark.length))
-  for (const part of [head, tail]) sums.tally.add(unescaped(part.text))
+  const inBlob = head.endsInBlob || tail.startsInBlob
+  for (const part of inBlob ? [withoutLastRun(head.text), tail.text.replace(firstRun, '')] : [head.text, tail.text])
+    sums.tally.add(unescaped(part))
   if (head.blobs + tail.blobs > 0) sums.notes.add('media_not_counted')
   // Behind the cut an encoded body cannot be read.
   const kept = body.encoding === null || tail.text !== '' ? body.bytes.length : (body.bytes.length * 3) / 4
   // Cut inside a picture, what is missing is the picture.
-  const scale = head.endsInBlob || tail.startsInBlob ? 1 : Math.max(1, call.reqBytes / kept)
+  const scale = inBlob ? 1 : Math.max(1, call.reqBytes / kept)
   return sums.tally.total() * scale + (plain.has(call.api) ? 0 : tokensPerMessage * 2)
 }
 
