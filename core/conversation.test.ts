@@ -252,3 +252,119 @@ describe.skipIf(recordingsDir === null)('recordings', () => {
       expect(found?.messages.length).toBeGreaterThan(found?.answerAt ?? 0)
   })
 })
+
+describe('what is no chat', () => {
+  const said = (
+    api: string,
+    requestBody: unknown,
+    responseBody: string,
+    binaryBytes: number | null = null,
+  ): Conversation | null =>
+    readConversation({
+      family: '',
+      api,
+      requestBody: requestBody === '' ? '' : JSON.stringify(requestBody),
+      responseBody,
+      streaming: false,
+      binaryBytes,
+    })
+  const text = (words: string): object => ({ type: 'text', text: words })
+  const blocks = (found: Conversation | null): readonly unknown[] =>
+    found?.messages.map((message) => [message.role, message.blocks]) ?? []
+  const sound = { type: 'media', kind: 'audio', mediaType: '', url: null, bytes: null }
+
+  test('transcripts: as a body, as events whole and cut, as plain text', () => {
+    for (const answer of [
+      '{"text":"Olá"}',
+      stream({ type: 'transcript.text.delta', delta: 'O' }, { type: 'transcript.text.done', text: 'Olá' }),
+      stream({ type: 'transcript.text.delta', delta: 'O' }, { type: 'transcript.text.delta', delta: 'lá' }),
+      stream({ type: 'transcription.text.delta', text: 'Olá' }),
+      'Olá\n',
+    ])
+      expect(blocks(said('transcription', '', answer)), answer).toEqual([
+        ['user', [sound]],
+        ['assistant', [text('Olá')]],
+      ])
+    expect(blocks(said('transcription', '', '[Music] {x}'))[1]).toEqual(['assistant', [text('[Music] {x}')]])
+    expect(said('transcription', '', '')).toMatchObject({ answerAt: 1, notes: [] })
+  })
+  test('speech: sound only where there was some', () => {
+    const request = { model: 'tts-1', input: 'Hello', instructions: 'Calmly.', response_format: 'wav' }
+    const asked = [
+      ['system', [text('Calmly.')]],
+      ['user', [text('Hello')]],
+    ]
+    expect(blocks(said('speech', request, '', 4000))).toEqual([
+      ...asked,
+      ['assistant', [{ ...sound, mediaType: 'audio/wav', bytes: 4000 }]],
+    ])
+    // Two pieces of 3 bytes.
+    expect(
+      blocks(
+        said(
+          'speech',
+          request,
+          stream({ type: 'speech.audio.delta', audio: 'AAAA' }, { type: 'speech.audio.delta', audio: 'AAAA' }),
+        ),
+      )[2],
+    ).toEqual(['assistant', [{ ...sound, mediaType: 'audio/wav', bytes: 6 }]])
+    expect(blocks(said('speech', request, ''))).toEqual(asked)
+  })
+  test('pictures', () => {
+    const picture = { type: 'media', kind: 'image', mediaType: 'image/png', url: null, bytes: 3 }
+    expect(
+      blocks(
+        said(
+          'images',
+          { prompt: 'a cat' },
+          JSON.stringify({ data: [{ b64_json: 'AAAA', revised_prompt: 'A grey cat' }, { url: 'https://x/1' }] }),
+        ),
+      ),
+    ).toEqual([
+      ['user', [text('a cat')]],
+      ['assistant', [text('A grey cat'), picture, { ...picture, mediaType: '', url: 'https://x/1', bytes: null }]],
+    ])
+    const events = stream(
+      { type: 'image_generation.partial_image', b64_json: 'AA' },
+      { type: 'image_generation.completed', b64_json: 'AAAA' },
+    )
+    expect(blocks(said('images', '', events))).toEqual([['assistant', [picture]]])
+  })
+  test('OCR, rerank and moderation', () => {
+    expect(
+      blocks(
+        said(
+          'ocr',
+          { document: { type: 'document_url', document_url: 'https://x/a.pdf' } },
+          JSON.stringify({ pages: [{ markdown: '# A' }, { markdown: 'B' }] }),
+        ),
+      ),
+    ).toEqual([
+      ['user', [{ type: 'media', kind: 'file', mediaType: '', url: 'https://x/a.pdf', bytes: null }]],
+      ['assistant', [text('# A'), text('B')]],
+    ])
+    expect(
+      blocks(said('rerank', { query: 'q', documents: ['a', { text: 'b' }, { title: 'c' }] }, '{"results":[{"index":0}]}')),
+    ).toEqual([
+      ['user', [text('q'), text('a'), text('b'), { type: 'other', label: 'document', json: '{"title":"c"}' }]],
+      ['assistant', [{ type: 'other', label: 'results', json: '[{"index":0}]' }]],
+    ])
+    expect(blocks(said('moderations', { input: [{ type: 'text', text: 'hm' }] }, '{"results":[]}'))).toEqual([
+      ['user', [text('hm')]],
+    ])
+  })
+  test.each(['transcription', 'speech', 'images', 'ocr', 'rerank', 'moderations'])(
+    '%s: whatever the bodies are, nothing is thrown',
+    (api) => {
+      for (const body of [
+        'null',
+        '[]',
+        '{"data":5,"pages":{},"results":"x","document":[]}',
+        '{',
+        'data: {"type":5}\n\n',
+        '\u0000',
+      ])
+        expect(readConversation({ family: '', api, requestBody: body, responseBody: body, streaming: true })).not.toBeNull()
+    },
+  )
+})

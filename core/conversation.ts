@@ -1,6 +1,9 @@
 import { anthropicConversation } from './providers/anthropic/conversation.js'
 import { geminiConversation } from './providers/gemini/conversation.js'
+import { speechConversation, transcriptConversation } from './providers/openai-audio/conversation.js'
 import { chatConversation } from './providers/openai-chat/conversation.js'
+import { imagesConversation } from './providers/openai-images/conversation.js'
+import { ocrConversation, rerankConversation } from './providers/openai-objects/conversation.js'
 import { responsesConversation } from './providers/openai-responses/conversation.js'
 import { realtimeConversation } from './providers/realtime/conversation.js'
 
@@ -10,6 +13,12 @@ const readers: Readonly<Record<string, (spoken: Spoken) => Conversation>> = {
   chat: chatConversation,
   completions: chatConversation,
   embeddings: chatConversation,
+  moderations: chatConversation,
+  transcription: transcriptConversation,
+  speech: speechConversation,
+  images: imagesConversation,
+  ocr: ocrConversation,
+  rerank: rerankConversation,
   responses: responsesConversation,
   realtime: realtimeConversation,
   messages: anthropicConversation,

@@ -37,6 +37,8 @@ export interface Spoken {
   readonly api: string
   readonly requestBody: string
   readonly responseBody: string
+  /** Length of an answer that is no text, such as sound. */
+  readonly binaryBytes?: number | null
   /** Whether a stream was asked for. The form of the answer is told by its text. */
   readonly streaming: boolean
 }

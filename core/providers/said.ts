@@ -58,7 +58,8 @@ export const answerOf = (text: string, notes: Set<string>): Answered => {
 /** A value nobody taught us, kept as it is. */
 export const other = (label: string, value: unknown): Block => ({ type: 'other', label, json: JSON.stringify(value) ?? 'null' })
 
-const sizeOfBase64 = (text: string): number =>
+/** Bytes that base64 stands for. */
+export const sizeOfBase64 = (text: string): number =>
   Math.floor((text.length * 3) / 4) - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0)
 
 type MediaKind = Extract<Block, { type: 'media' }>['kind']

@@ -91,6 +91,8 @@ const inputs = (value: unknown): readonly Message[] => {
   if (typeof value === 'string') return [{ role: 'user', name: null, blocks: [{ type: 'text', text: value }] }]
   if (!Array.isArray(value)) return []
   if (value.every((item) => typeof item === 'string')) return value.flatMap(inputs)
+  // Moderation takes parts as of a message.
+  if (value.length > 0 && value.every(isObject)) return [{ role: 'user', name: null, blocks: value.map(part) }]
   // Token ids, given instead of text.
   return [{ role: 'user', name: null, blocks: [other('tokens', value.length > 100 ? { count: value.length } : value)] }]
 }
@@ -137,7 +139,7 @@ const grow = (growing: Growing, delta: JsonObject): void => {
   }
 }
 
-/** Chat completions, legacy completions and embeddings. */
+/** Chat completions, legacy completions, embeddings and moderations. */
 export const chatConversation = ({ requestBody, responseBody }: Spoken): Conversation => {
   const notes = new Set<string>()
   const request = requestBody === '' ? null : requestOf(requestBody)
