@@ -26,7 +26,7 @@ for (const fault of faults) console.error(`core/prices/differences.json: ${fault
 // An hour outside all peak hours, so that a run says the same in the morning and at night.
 const at = new Date(`${new Date().toISOString().slice(0, 10)}T12:00:00Z`)
 const book = openPriceBook()
-const comparisons = [litellm(), genaiPrices(at)].map((theirs) => {
+const comparisons = [litellm(at), genaiPrices(at)].map((theirs) => {
   const comparison = compare(theirs, book, at)
   const { compared, disagreements } = comparison
   console.log(

@@ -131,14 +131,13 @@ const modelOf = (providerId: string, model: Model, at: Date): TheirModel | null 
   }
 }
 
+/** The models of genai-prices that are served by a provider of ours, with the prices of `at`. */
+export const genaiModels = (data: readonly Data[], at: Date): readonly TheirModel[] =>
+  data.flatMap(({ id, models }) => models.flatMap((model) => modelOf(id, model, at) ?? []))
+
 /** The data of our base's own makers (MIT), in their newest Python package, which is ahead of the one our base comes from. */
 export const genaiPrices = (at: Date): TheirPrices =>
   withWheel('genai-prices', [file], ({ folder, version }) => {
     const json = execFileSync('python3', ['-c', toJson, join(folder, file)], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-    const data = JSON.parse(json) as readonly Data[]
-    return {
-      name: 'genai-prices',
-      version,
-      models: data.flatMap(({ id, models }) => models.flatMap((model) => modelOf(id, model, at) ?? [])),
-    }
+    return { name: 'genai-prices', version, models: genaiModels(JSON.parse(json) as readonly Data[], at) }
   })

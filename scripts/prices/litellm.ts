@@ -51,7 +51,29 @@ const fields: Readonly<Record<string, Unit>> = {
   ocr_cost_per_page: 'page',
 }
 
-type Entry = Readonly<Record<string, unknown>>
+interface OffPeak {
+  readonly windows?: readonly { readonly hours_utc: string | readonly string[]; readonly weekdays?: readonly number[] }[]
+}
+type Entry = Readonly<Record<string, unknown>> & { readonly off_peak_pricing?: OffPeak }
+
+const minuteOf = (time: string): number => {
+  const [hours = 0, minutes = 0] = time.split(':').map(Number)
+  return hours * 60 + minutes
+}
+
+/** Their hours are pairs of times in UTC, their Monday is 1; an end of 00:00 is midnight. */
+const isOffPeak = ({ windows = [] }: OffPeak, at: Date): boolean => {
+  const minute = at.getUTCHours() * 60 + at.getUTCMinutes()
+  const weekday = at.getUTCDay() === 0 ? 7 : at.getUTCDay()
+  return windows.some(
+    ({ hours_utc, weekdays }) =>
+      (weekdays === undefined || weekdays.includes(weekday)) &&
+      [hours_utc].flat().some((span) => {
+        const [from = 0, until = 0] = span.split('-').map(minuteOf)
+        return minute >= from && (minute < until || until === 0)
+      }),
+  )
+}
 
 const ratesOf = (entry: Entry, tier: '' | '_batches'): Rates => {
   const rates: Partial<Record<Unit, Step[]>> = {}
@@ -68,7 +90,9 @@ const ratesOf = (entry: Entry, tier: '' | '_batches'): Rates => {
   return Object.fromEntries(Object.entries(rates).filter(([, steps]) => steps.some(({ from }) => from === 0)))
 }
 
-const modelOf = (key: string, entry: Entry): TheirModel | null => {
+const modelOf = (key: string, listed: Entry, at: Date): TheirModel | null => {
+  const offPeak = listed.off_peak_pricing
+  const entry = offPeak !== undefined && isOffPeak(offPeak, at) ? { ...listed, ...offPeak } : listed
   const known = providers[typeof entry.litellm_provider === 'string' ? entry.litellm_provider : '']
   if (known === undefined) return null
   const [provider, prefix] = known
@@ -87,10 +111,13 @@ const modelOf = (key: string, entry: Entry): TheirModel | null => {
   return { key, provider, model, serverAddress, rates, batch: Object.keys(batch).length === 0 ? null : batch }
 }
 
+/** The models of LiteLLM's map that are served by a provider of ours, with the prices of `at`. */
+export const litellmModels = (map: Readonly<Record<string, Entry>>, at: Date): readonly TheirModel[] =>
+  Object.entries(map).flatMap(([key, entry]) => modelOf(key, entry, at) ?? [])
+
 /** LiteLLM's price map (MIT), as its newest Python package ships it. */
-export const litellm = (): TheirPrices =>
+export const litellm = (at: Date): TheirPrices =>
   withWheel('litellm', [file], ({ folder, version }) => {
     const map = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Readonly<Record<string, Entry>>
-    const models = Object.entries(map).flatMap(([key, entry]) => modelOf(key, entry) ?? [])
-    return { name: 'LiteLLM', version, models }
+    return { name: 'LiteLLM', version, models: litellmModels(map, at) }
   })
