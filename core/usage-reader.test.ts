@@ -1,6 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Raw } from './exchange.js'
-import { random } from './providers/framing/splits.js'
 import { readAnswer } from './providers/read-answer.js'
 import { recordings, recordingsDir, type Recording } from './providers/recordings.js'
 import { readUsage } from './usage-reader.js'
@@ -167,103 +167,252 @@ const tokenFields = [
 ] as const
 
 /** The identities of wire.md §3 that do not hold. */
-const broken = (usage: Usage): readonly string[] => {
+const broken = (usage: Omit<Usage, 'parts'>): readonly string[] => {
   const faults: string[] = []
   const must = (holds: boolean, what: string): void => {
     if (!holds) faults.push(what)
   }
+  const sum = (...fields: readonly (typeof tokenFields)[number][]): number =>
+    fields.reduce((total, field) => total + (usage[field] ?? 0), 0)
   for (const field of tokenFields) {
     const value = usage[field]
     must(value === null || (Number.isInteger(value) && value >= 0 && value <= 4_294_967_295), `${field} ${String(value)}`)
   }
   const { inputTokens: input, outputTokens: output } = usage
-  must(
-    input === null || (usage.cacheReadTokens ?? 0) + (usage.cacheWriteTokens ?? 0) <= input,
-    'cached and written fit into the input',
-  )
-  must(output === null || (usage.reasoningTokens ?? 0) <= output, 'reasoning fits into the output')
-  must(
-    (usage.cacheWrite5mTokens ?? 0) + (usage.cacheWrite1hTokens ?? 0) <= (usage.cacheWriteTokens ?? 0),
-    'lifetimes fit into the writes',
-  )
-  must(
-    Object.values(usage.extra).every((value) => Number.isFinite(value) && value >= 0),
-    'extra',
-  )
-  must(usage.providerCostUsd === null || /^\d+(\.\d+)?$/.test(usage.providerCostUsd), 'cost')
+  if (input !== null) {
+    must(sum('cacheReadTokens', 'cacheWriteTokens') <= input, 'cached and written fit into the input')
+    must(sum('inputAudioTokens', 'inputImageTokens') <= input, 'sound and pictures fit into the input')
+  }
+  if (output !== null) {
+    must(sum('reasoningTokens') <= output, 'reasoning fits into the output')
+    must(sum('outputAudioTokens', 'outputImageTokens') <= output, 'sound and pictures fit into the output')
+  }
+  must(sum('cacheWrite5mTokens', 'cacheWrite1hTokens') <= sum('cacheWriteTokens'), 'lifetimes fit into the writes')
+  must(sum('cacheReadAudioTokens') <= sum('inputAudioTokens'), 'cached sound fits into the sound')
+  must(sum('cacheReadImageTokens') <= sum('inputImageTokens'), 'cached pictures fit into the pictures')
+  must(sum('cacheReadAudioTokens') <= sum('cacheReadTokens'), 'cached sound is cached')
+  for (const [name, value] of Object.entries(usage.extra))
+    must(
+      /^[a-z_]+$/.test(name) && value >= 0 && (Number.isInteger(value) || name === 'audio_seconds') && value <= 4_294_967_295,
+      `${name} ${value}`,
+    )
+  must(usage.providerCostUsd === null || /^\d+(\.\d+)?$/.test(usage.providerCostUsd), `cost ${String(usage.providerCostUsd)}`)
   must((usage.usageSource === 'none') === (usage.reason !== null), 'a reason for none')
   return faults
 }
 
-const odd: readonly unknown[] = [
-  0,
-  1,
-  7,
-  161,
-  -5,
-  1.5,
-  1e300,
-  null,
-  'x',
-  '12',
-  true,
-  [],
-  {},
-  [null],
-  { cached_tokens: 9 },
-  Number.MAX_SAFE_INTEGER,
+const wholes: readonly string[] = [
+  ...['prompt_tokens', 'completion_tokens', 'input_tokens', 'output_tokens', 'total_tokens', 'cached_tokens', 'reasoning_tokens'],
+  ...[
+    'prompt_cache_hit_tokens',
+    'prompt_cache_miss_tokens',
+    'num_cached_tokens',
+    'cache_creation_input_tokens',
+    'cache_read_input_tokens',
+  ],
+  ...[
+    'promptTokenCount',
+    'candidatesTokenCount',
+    'thoughtsTokenCount',
+    'totalTokenCount',
+    'cachedContentTokenCount',
+    'toolUsePromptTokenCount',
+  ],
+  ...[
+    'total_input_tokens',
+    'total_output_tokens',
+    'total_thought_tokens',
+    'inputTokens',
+    'outputTokens',
+    'cacheReadInputTokens',
+    'cacheWriteInputTokens',
+  ],
+  ...[
+    'inputTextTokenCount',
+    'prompt_eval_count',
+    'eval_count',
+    'prompt_n',
+    'predicted_n',
+    'cache_n',
+    'pages_processed',
+    'num_search_queries',
+  ],
+  ...[
+    'cost',
+    'is_byok',
+    'cost_in_usd_ticks',
+    'estimated_cost',
+    'prompt_audio_seconds',
+    'type',
+    'seconds',
+    'duration',
+    'count',
+    'service_tier',
+  ],
 ]
-const keys = [
-  'prompt_tokens',
-  'completion_tokens',
-  'input_tokens',
-  'output_tokens',
-  'total_tokens',
-  'cached_tokens',
-  'cost',
-  'is_byok',
-  'iterations',
-  'cache_creation_input_tokens',
-  'cache_read_input_tokens',
-  'promptTokenCount',
-  'candidatesTokenCount',
-  'thoughtsTokenCount',
-  'totalTokenCount',
-  'cachedContentTokenCount',
+const objects: readonly string[] = [
+  ...[
+    'prompt_tokens_details',
+    'completion_tokens_details',
+    'input_token_details',
+    'output_tokens_details',
+    'cached_tokens_details',
+  ],
+  ...[
+    'cache_creation',
+    'server_tool_use',
+    'server_tool_use_details',
+    'server_side_tool_usage_details',
+    'cost_details',
+    'cost',
+    'gateway',
+  ],
+  ...[
+    'iterations',
+    'tokens',
+    'billed_units',
+    'promptTokensDetails',
+    'candidatesTokensDetails',
+    'cacheDetails',
+    'input_tokens_by_modality',
+  ],
 ]
-const nested = {
-  prompt_tokens_details: ['cached_tokens', 'cache_write_tokens', 'audio_tokens', 'image_tokens'],
-  completion_tokens_details: ['reasoning_tokens', 'audio_tokens', 'image_tokens'],
-  cache_creation: ['ephemeral_5m_input_tokens', 'ephemeral_1h_input_tokens'],
-  server_tool_use: ['web_search_requests'],
-  cost_details: ['upstream_inference_cost'],
-}
+const parts: readonly string[] = [
+  ...[
+    'cached_tokens',
+    'cache_write_tokens',
+    'audio_tokens',
+    'image_tokens',
+    'text_tokens',
+    'reasoning_tokens',
+    'thinking_tokens',
+  ],
+  ...[
+    'ephemeral_5m_input_tokens',
+    'ephemeral_1h_input_tokens',
+    'web_search_requests',
+    'web_search_calls',
+    'upstream_inference_cost',
+  ],
+  ...[
+    'total_cost',
+    'reasoning_tokens_cost',
+    'input_tokens',
+    'output_tokens',
+    'search_units',
+    'images',
+    'constructor',
+    '__proto__',
+    'model',
+  ],
+]
+
+const figure = fc.oneof(
+  { weight: 6, arbitrary: fc.nat(500) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<unknown>(
+      -5,
+      1.5,
+      1e300,
+      4_294_967_296,
+      Number.MAX_SAFE_INTEGER,
+      null,
+      true,
+      'x',
+      '12',
+      '1e-7',
+      'duration',
+      '',
+    ),
+  },
+  { weight: 1, arbitrary: fc.double() },
+  { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
+)
+const detail = fc.dictionary(fc.constantFrom(...parts), figure, { maxKeys: 6 })
+const usageObject = fc
+  .tuple(
+    fc.dictionary(fc.constantFrom(...wholes), figure, { maxKeys: 10 }),
+    fc.dictionary(fc.constantFrom(...objects), fc.oneof(detail, fc.array(fc.oneof(detail, figure), { maxLength: 3 })), {
+      maxKeys: 4,
+    }),
+  )
+  .map(([flat, nested]) => ({ ...flat, ...nested }))
+const source = fc.constantFrom(
+  ...[
+    'usage',
+    'usage',
+    'usage',
+    'x_groq',
+    'usage_info',
+    'meta',
+    'tools',
+    'images',
+    'transcript',
+    'timings',
+    'provider_metadata',
+    'pending',
+  ],
+  ...['service_tier', 'message_start', 'message_delta', 'usageMetadata', 'metadata', 'metrics', 'done'],
+)
+const rawOf = fc.record({
+  source,
+  json: fc.oneof(
+    { weight: 8, arbitrary: usageObject.map((usage) => JSON.stringify(usage)) },
+    { weight: 1, arbitrary: fc.json({ maxDepth: 3 }) },
+    { weight: 1, arbitrary: fc.tuple(usageObject, fc.nat(60)).map(([usage, length]) => JSON.stringify(usage).slice(0, length)) },
+  ),
+})
+const provider = fc.constantFrom(
+  'openai',
+  'xai',
+  'mistral',
+  'gemini',
+  'vertex',
+  'perplexity',
+  'anthropic',
+  'bedrock',
+  'cohere',
+  'ollama',
+  'acme',
+)
+const api = fc.constantFrom(
+  ...[
+    'chat',
+    'completions',
+    'embeddings',
+    'responses',
+    'transcription',
+    'speech',
+    'images',
+    'moderations',
+    'ocr',
+    'rerank',
+    'batch',
+  ],
+  ...[
+    'messages',
+    'count_tokens',
+    'generate_content',
+    'embed_content',
+    'count_content_tokens',
+    'interactions',
+    'converse',
+    'invoke',
+    'realtime',
+    '',
+  ],
+)
 
 test('whatever is told, the identities hold', () => {
-  const rounds = Number(process.env.WEIR_PROPERTY_ROUNDS ?? 5000)
-  for (let seed = 1; seed <= rounds; seed++) {
-    const next = random(seed)
-    const any = (): unknown => odd[Math.floor(next() * odd.length)]
-    const object = (names: readonly string[]): object =>
-      Object.fromEntries(names.filter(() => next() < 0.5).map((name) => [name, any()]))
-    const usage: Record<string, unknown> = { ...object(keys) }
-    for (const [key, names] of Object.entries(nested)) if (next() < 0.6) usage[key] = next() < 0.15 ? any() : object(names)
-    if (next() < 0.2) usage.iterations = [object(keys), any(), object(keys)]
-    const json = next() < 0.02 ? '{"prompt_tokens":' : JSON.stringify(usage)
-    for (const [provider, api, source] of [
-      ['openai', 'chat', 'usage'],
-      ['xai', 'chat', 'usage'],
-      ['openai', 'embeddings', 'usage'],
-      ['anthropic', 'messages', 'usage'],
-      ['anthropic', 'messages', 'message_delta'],
-      ['gemini', 'generate_content', 'usageMetadata'],
-      ['gemini', 'embed_content', 'usageMetadata'],
-    ] as const) {
-      const faults = broken(readUsage(provider, api, [{ source, json }]))
-      if (faults.length > 0) expect.fail(`seed ${seed}, ${api}, ${faults.join(', ')}: ${json}`)
-    }
-  }
-})
+  fc.assert(
+    fc.property(provider, api, fc.array(rawOf, { minLength: 1, maxLength: 3 }), (who, what, told) => {
+      const usage = readUsage(who, what, told)
+      expect([...broken(usage), ...usage.parts.flatMap(broken)]).toEqual([])
+    }),
+    { numRuns: 20_000 * Number(process.env.WEIR_FUZZ ?? 1) },
+  )
+}, 600_000)
 
 const snake = (usage: Usage): Record<string, number | null> =>
   Object.fromEntries(
@@ -289,6 +438,9 @@ describe.skipIf(recordingsDir === null)('recordings', () => {
   test.each(inScope)('$id', async (recording) => {
     const usage = await usageOf(recording)
     expect(snake(usage)).toMatchObject(recording.expect)
+    expect(usage.providerCostUsd === null ? null : Number(usage.providerCostUsd)).toBe(
+      recording.billable ? recording.providerCostUsd : null,
+    )
     expect(usage.usageSource).toBe(recording.usageSource)
     const { service_tier: tier, ...extra } = recording.extra
     expect(usage.extra).toMatchObject(extra)
