@@ -32,7 +32,7 @@ const units: Readonly<Record<Unit, true>> = {
   x_search: true,
   container: true,
 }
-const tiers = new Set([null, 'flex', 'priority', 'batch', 'fast'])
+const tiers = new Set([null, 'flex', 'priority', 'batch', 'fast', 'ultrafast'])
 const day = /^20\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/
 const isDay = (value: unknown): boolean => typeof value === 'string' && day.test(value)
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
