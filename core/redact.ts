@@ -1,5 +1,5 @@
 /** Headers that may be stored (security.md §4). */
-const storedExactly = new Set(['user-agent', 'traceparent', 'x-should-retry'])
+const storedExactly = new Set(['user-agent', 'traceparent', 'x-should-retry', 'x-amzn-requestid', 'x-amzn-errortype'])
 const storedPrefixes = [
   'content-',
   'accept',
@@ -9,6 +9,7 @@ const storedPrefixes = [
   'x-ratelimit-',
   'retry-after',
   'x-ms-served-model',
+  'x-amzn-bedrock-',
 ]
 const neverExactly = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'x-amz-security-token'])
 const neverEnding = ['-key', '-token', '-secret', '-auth']

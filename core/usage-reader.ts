@@ -1,5 +1,6 @@
 import type { Raw } from './exchange.js'
 import { anthropicUsage } from './providers/anthropic/usage.js'
+import { bedrockUsage, type BesideBody } from './providers/bedrock/usage.js'
 import { geminiUsage } from './providers/gemini/usage.js'
 import { openAiUsage } from './providers/openai-chat/usage.js'
 import { realtimeUsage } from './providers/realtime/usage.js'
@@ -10,8 +11,9 @@ import { noUsage, type Usage } from './usage.js'
  * clamped to their wholes, with a note.
  *
  * @param raw As the reader of the answer left it, newest per source. Empty: the provider told nothing.
+ * @param beside The call's stored answer headers and model: some providers tell usage or region there alone.
  */
-export const readUsage = (provider: string, api: string, raw: readonly Raw[]): Usage => {
+export const readUsage = (provider: string, api: string, raw: readonly Raw[], beside?: BesideBody): Usage => {
   switch (api) {
     case 'count_tokens':
     case 'count_content_tokens':
@@ -22,6 +24,9 @@ export const readUsage = (provider: string, api: string, raw: readonly Raw[]): U
     case 'generate_content':
     case 'embed_content':
       return geminiUsage(api, raw)
+    case 'converse':
+    case 'invoke':
+      return bedrockUsage(raw, beside)
     case 'realtime':
       return realtimeUsage(raw)
     case 'realtime_session':

@@ -17,9 +17,9 @@ export type Prepare = (exchanges: readonly Exchange[]) => readonly Known[] | Pro
 /** Store and exporters ask for the same calls, at their own times: both get what the first was told, failures too. */
 const remembered = 4096
 
-const usageOf = ({ provider, api, usageRaw }: Exchange): Usage | null => {
+const usageOf = (exchange: Exchange): Usage | null => {
   try {
-    return readUsage(provider, api, usageRaw)
+    return readUsage(exchange.provider, exchange.api, exchange.usageRaw, exchange)
   } catch {
     return null // `enrich` meets the same fault, and the record is set aside
   }

@@ -1,5 +1,6 @@
 import type { AnswerError } from '../exchange.js'
 import { toldByAnthropic } from './anthropic/errors.js'
+import { toldByBedrock, typedError } from './bedrock/errors.js'
 import { errorText } from './error-text.js'
 import { kindOfStatus } from './error-status.js'
 import { listAt, objectAt, textAt } from './json-text.js'
@@ -20,6 +21,7 @@ interface Answered {
 const readers: readonly ((value: unknown) => Told | null)[] = [toldByAnthropic, toldByGoogle, toldByOpenAi]
 const own: Readonly<Record<string, (value: unknown) => Told | null>> = {
   anthropic: toldByAnthropic,
+  bedrock: toldByBedrock,
   gemini: toldByGoogle,
   'openai-chat': toldByOpenAi,
   'openai-responses': toldByOpenAi,
@@ -66,15 +68,17 @@ export const errorOfStatus = (status: number, text = ''): AnswerError => ({
 })
 
 /** Classifies a status answer from its bytes; for an answer that is not an error the kind is empty. */
-export const classifyError = ({ family, status, body }: Answered): AnswerError => {
+export const classifyError = ({ family, status, headers, body }: Answered): AnswerError => {
   const text =
     body === null ? '' : typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()
-  if (text !== '')
-    try {
-      const found = errorIn(family, status, JSON.parse(text))
-      if (found !== null) return found
-    } catch {
-      // Not JSON: a proxy's HTML page or plain text. Its status says the kind.
-    }
+  const type = headers['x-amzn-errortype']
+  let value: unknown
+  try {
+    value = text === '' ? undefined : JSON.parse(text)
+  } catch {
+    // Not JSON: a proxy's HTML page or plain text. Its status says the kind.
+  }
+  const found = errorIn(family, status, typeof type === 'string' ? typedError(type, value) : value)
+  if (found !== null) return value === undefined ? { ...found, message: errorText(text.slice(0, 1000)) } : found
   return errorOfStatus(status, text.slice(0, 1000))
 }

@@ -1,6 +1,9 @@
 import type { AnswerFacts, AnswerReader } from './answer.js'
 import { anthropicReader } from './anthropic/stream.js'
+import { converseReader } from './bedrock/converse-stream.js'
+import { invokeReader } from './bedrock/invoke-stream.js'
 import { errorOfStatus } from './classify-error.js'
+import { awsEventStreamSplitter } from './framing/aws-event-stream.js'
 import { codingsOf, decoder, isReadable, type Decoder } from './framing/decode.js'
 import { jsonArraySplitter } from './framing/json-array.js'
 import { ndjsonSplitter } from './framing/ndjson.js'
@@ -26,6 +29,10 @@ export interface Answering {
   readonly status: number
   readonly contentType: string | null | undefined
   readonly contentEncoding: string | null | undefined
+  /** Header `x-amzn-errortype` of an error status: Bedrock's bodies may tell no more than a sentence. */
+  readonly errorType?: string | null | undefined
+  /** Header `x-ms-served-model`: what an Azure deployment stands for, where the body does not say (wire.md §4). */
+  readonly servedModel?: string | null | undefined
 }
 
 /** Bodies up to here are parsed whole; those of floats and pictures, which tell nothing but at their edges, are scanned much earlier. */
@@ -33,10 +40,16 @@ const parseBytes = 4 * 1024 * 1024
 const parseDataBytes = 64 * 1024
 const isData = (api: string): boolean => api.startsWith('embed') || api === 'images'
 
-const readerOf = ({ family, api, status }: Answering, seen: Seen): FamilyReader => {
+/** One path serves all models of Bedrock: whether it is an embedding shows in how the answer begins. */
+const isEmbedding = ({ family, api }: Answering, first: Buffer): boolean =>
+  family === 'bedrock' && api === 'invoke' && latin1(first, 0, Math.min(256, first.length)).includes('"embedding')
+
+const readerOf = ({ family, api, status, errorType }: Answering, seen: Seen): FamilyReader => {
   if (family === 'openai-responses' || api === 'responses') return responsesReader(family, status, seen)
   if (family === 'anthropic') return anthropicReader(family, status, seen)
   if (family === 'gemini') return geminiReader(family, status, seen)
+  if (family === 'bedrock')
+    return api === 'invoke' ? invokeReader(status, errorType, seen) : converseReader(status, errorType, seen)
   switch (api) {
     case 'transcription':
       return transcriptReader(family, status, seen)
@@ -72,11 +85,14 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   const note = (word: string): void => seen.note(word)
   const onEvent = (data: string, name: string | null): void => reader.event(data, name)
   const json = (): Splitter =>
-    wholeJson(isData(answering.api) ? parseDataBytes : parseBytes, (value) => {
+    wholeJson(isData(answering.api) || isEmbedding(answering, first) ? parseDataBytes : parseBytes, (value) => {
       seen.events = 1
       reader.body(value)
     })
   if (type === 'text/event-stream') return sseSplitter(onEvent, note)
+  // Without a label: no frame is so long that its first byte is another, and no JSON begins so.
+  if (type === 'application/vnd.amazon.eventstream' || (type === '' && family === 'bedrock' && first[0] === 0))
+    return awsEventStreamSplitter(onEvent, note)
   if (isJsonType(type) && family !== 'gemini') return json()
   if (type === 'application/x-ndjson' || type === 'application/jsonl' || type === 'application/x-jsonlines')
     return ndjsonSplitter(onEvent, note)
@@ -92,7 +108,7 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
     seen.note('html')
     // routing.md §3: HTML where JSON or SSE is due is a server's failure, whatever its status says.
     if (status < 400) seen.error = { kind: 'server', code: 'html', message: '' }
-  } else if (type.startsWith('application/vnd.amazon.eventstream')) seen.note('unread')
+  }
   return nothing
 }
 
@@ -114,6 +130,7 @@ class SideReader implements AnswerReader {
   constructor(answering: Answering) {
     this.#answering = answering
     this.#reader = readerOf(answering, this.#seen)
+    if (answering.servedModel) this.#seen.model(answering.servedModel)
     if (answering.status >= 400) this.#seen.error = errorOfStatus(answering.status)
     const codings = codingsOf(answering.contentEncoding)
     this.#encoded = codings.length > 0

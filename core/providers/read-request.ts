@@ -1,3 +1,4 @@
+import { bedrockModelId } from './bedrock/model.js'
 import { topLevelScanner } from './framing/top-level.js'
 import { isObject, latin1, listAt, objectAt, parsed, textAt, utf8, type JsonObject } from './json-text.js'
 import { formFields } from './multipart.js'
@@ -19,7 +20,7 @@ export interface Asked {
   readonly streaming: boolean
   /**
    * What was asked for and decides the price: service_tier, n, size, quality, characters, search_context_size, ttl_1h, speed,
-   * background (1).
+   * latency, background (1).
    */
   readonly priceFacts: Readonly<Record<string, string | number>>
   /** The end user the caller told the provider: `user`, `safety_identifier`, Anthropic's `metadata.user_id`. */
@@ -39,6 +40,7 @@ const wanted = [
   'metadata',
   'service_tier',
   'serviceTier',
+  'performanceConfig',
   'n',
   'size',
   'quality',
@@ -84,8 +86,11 @@ const objectFromForm = (body: Buffer, contentType: string): JsonObject | null =>
   return asked
 }
 
+/** Where the body names no model, the deployment is all that is known of it. */
+const azureDeployment = /\/openai\/deployments\/([^/?]+)/
 const geminiModel = /\/(?:models|tunedModels)\/([^/:?]+)/
-const bedrockModel = /\/model\/([^/?]+)/
+/** An ARN holds slashes; not every client escapes them. */
+const bedrockPath = /\/model\/([^?]+?)\/(?:converse|invoke|count-tokens)[a-z-]*(?:\?|$)/
 
 const unescaped = (text: string): string => {
   try {
@@ -95,8 +100,10 @@ const unescaped = (text: string): string => {
   }
 }
 
-const modelInPath = (path: string): string | null => {
-  const found = geminiModel.exec(path)?.[1] ?? bedrockModel.exec(path)?.[1]
+const modelInPath = (family: string, path: string): string | null => {
+  const bedrock = family === 'bedrock' ? bedrockPath.exec(path)?.[1] : undefined
+  if (bedrock !== undefined) return bedrockModelId(bedrock)
+  const found = geminiModel.exec(path)?.[1] ?? azureDeployment.exec(path)?.[1]
   return found === undefined ? null : unescaped(found)
 }
 
@@ -125,8 +132,10 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string, api: stri
     )
       facts[key] = value
   }
-  const tier = textAt(asked, 'serviceTier')
+  const tier = textAt(asked, 'serviceTier') ?? textAt(objectAt(asked, 'serviceTier'), 'type')
   if (tier !== null) facts.service_tier = tier
+  const latency = textAt(objectAt(asked, 'performanceConfig'), 'latency')
+  if (latency !== null && latency.length <= 64) facts.latency = latency
   const search = searchSize(asked)
   if (search !== null && search.length <= 64) facts.search_context_size = search
   if (asked.background === true) facts.background = 1
@@ -134,7 +143,8 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string, api: stri
   const said = api === 'speech' ? (textAt(asked, 'input') ?? textAt(asked, 'text')) : null
   if (said !== null) facts.characters = codePoints(said)
   // Whether writes were asked to live an hour: answers of some hosts tell only how many were written.
-  if (family === 'anthropic' && body.includes('"ttl"') && /"ttl"\s*:\s*"1h"/.test(latin1(body))) facts.ttl_1h = 1
+  if ((family === 'anthropic' || family === 'bedrock') && body.includes('"ttl"') && /"ttl"\s*:\s*"1h"/.test(latin1(body)))
+    facts.ttl_1h = 1
   return facts
 }
 
@@ -145,13 +155,18 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string, api: stri
  */
 export const readRequest = ({ family, api, path, body, contentType }: Asking): Asked => {
   const asked = contentType !== undefined && isForm(contentType) ? objectFromForm(body, contentType) : objectFrom(body)
-  const inPath = modelInPath(path)
+  const inPath = modelInPath(family, path)
   const streamPath =
     /:stream(?:GenerateContent|RawPredict)\b|\/(?:converse-stream|invoke-with-response-stream)\b|[?&]stream=true\b/.test(path)
   if (asked === null) return { model: inPath, streaming: streamPath, priceFacts: {}, user: null, malformed: body.length > 0 }
   return {
     // An embedding batch names its model in each request; all are the same as the path's.
-    model: textAt(asked, 'model') ?? inPath ?? (api === 'embed_content' ? textAt(listAt(asked, 'requests')[0], 'model') : null),
+    // Where the path names the model, a field of that name is part of some form and says nothing.
+    model:
+      (family === 'bedrock' ? inPath : null) ??
+      textAt(asked, 'model') ??
+      inPath ??
+      (api === 'embed_content' ? textAt(listAt(asked, 'requests')[0], 'model') : null),
     streaming: streamPath || asked.stream === true,
     priceFacts: priceFactsOf(asked, body, family, api),
     user: textAt(asked, 'safety_identifier') ?? textAt(asked, 'user') ?? textAt(objectAt(asked, 'metadata'), 'user_id'),

@@ -150,7 +150,7 @@ export const enrich = (
     responseBody: response.text,
     streaming: exchange.streaming,
   })
-  const told = known.usage ?? readUsage(exchange.provider, api, exchange.usageRaw)
+  const told = known.usage ?? readUsage(exchange.provider, api, exchange.usageRaw, exchange)
   const usage = completeUsage(told, exchange, { counts: known.counts, conversation })
   const facts = {
     provider: exchange.provider,
