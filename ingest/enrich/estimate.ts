@@ -12,10 +12,11 @@ const generating = new Set([
   'converse',
   'invoke',
   'interactions',
+  'realtime',
 ])
 const embedding = new Set(['embeddings', 'embed_content'])
 const broken = new Set(['client_abort', 'upstream_abort', 'stall', 'error_event'])
-/** Reads of these tell what an earlier call made; by themselves they use nothing. */
+/** Reads of these tell what an earlier call made; by themselves they use nothing, and one that tells nothing owes nothing. */
 const readable = new Set(['responses', 'interactions'])
 
 const isEmbedding = ({ api, operation }: Exchange): boolean => embedding.has(api) || operation === 'embeddings'
@@ -29,23 +30,27 @@ const certainly = (exchange: Exchange): NonNullable<Usage['reason']> | null => {
   return null
 }
 
+/** Asks for what was made before. A WebSocket begins with a GET and is none. */
 export const isRead = ({ endpoint, status }: Exchange): boolean => /^(?:GET|HEAD) /.test(endpoint) && status !== 101
 
 /** An answer that has only said that it will be made; the read that fetches it tells the usage, and is billed (decisions/0042). */
-const isPromise = ({ api, outcome, counts }: Exchange): boolean =>
-  readable.has(api) && outcome === 'complete' && counts.contentChars === 0 && counts.toolCalls === 0
+const isPromise = (usage: Usage, { api, outcome, counts }: Exchange): boolean =>
+  readable.has(api) &&
+  (usage.reason === 'not_applicable' || (outcome === 'complete' && counts.contentChars === 0 && counts.toolCalls === 0))
 
 /** The usage of a call for which nothing has to be counted; `null` = something has. */
 const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
   const untold = usage.usageSource === 'none'
   const certain = certainly(exchange)
   if (certain !== null && untold) return noUsage(certain, usage.notes)
+  if (untold && readable.has(exchange.api)) {
+    if (isRead(exchange)) return { ...usage, reason: 'not_applicable' }
+    if (isPromise(usage, exchange)) return { ...usage, reason: 'not_on_wire', notes: [...usage.notes, 'told_by_a_read'] }
+  }
   if (usage.reason === 'not_applicable') return usage
   const embeds = isEmbedding(exchange)
   if (!embeds && exchange.api !== 'speech' && !generating.has(exchange.api)) return usage
   const cut = broken.has(exchange.outcome)
-  if (untold && isRead(exchange)) return { ...usage, reason: cut ? 'cut' : 'not_on_wire' }
-  if (untold && isPromise(exchange)) return { ...usage, reason: 'not_on_wire', notes: [...usage.notes, 'told_by_a_read'] }
   // Counts that grow from event to event stand for the part that came, unless the answer had said that it was done.
   const growing = cut && exchange.finishReason === null
   if (usage.inputTokens !== null && ((usage.outputTokens !== null && !growing) || embeds)) return usage
