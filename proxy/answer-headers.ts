@@ -13,6 +13,8 @@ export interface AnswerHeaders {
   readonly stored: (readonly [string, string])[]
   readonly contentType: string | null
   readonly contentEncoding: string | null
+  /** What an Azure deployment stands for. */
+  readonly servedModel: string | null
   /** -1 = not told. */
   readonly contentLength: number
   readonly hasDate: boolean
@@ -40,6 +42,7 @@ export const sortAnswerHeaders = (flat: readonly string[]): AnswerHeaders => {
   const stored: (readonly [string, string])[] = []
   let contentType: string | null = null
   let contentEncoding: string | null = null
+  let servedModel: string | null = null
   let contentLength = -1
   let hasDate = false
   let named: Set<string> | null = null
@@ -52,6 +55,7 @@ export const sortAnswerHeaders = (flat: readonly string[]): AnswerHeaders => {
     else if (lower === 'content-encoding') contentEncoding = value.toLowerCase()
     else if (lower === 'content-length') contentLength = Number(value)
     else if (lower === 'date') hasDate = true
+    else if (lower === 'x-ms-served-model') servedModel = value.slice(0, 256)
     else if (lower === 'connection' && !/^(keep-alive|close)$/i.test(value))
       named = new Set(value.split(',').map((part) => part.trim().toLowerCase()))
     if (passes) relayed.push(name, value)
@@ -61,5 +65,5 @@ export const sortAnswerHeaders = (flat: readonly string[]): AnswerHeaders => {
       const lower = (relayed[i] as string).toLowerCase()
       if (named.has(lower) && !lower.startsWith('content-')) relayed.splice(i, 2)
     }
-  return { relayed, stored, contentType, contentEncoding, contentLength, hasDate }
+  return { relayed, stored, contentType, contentEncoding, servedModel, contentLength, hasDate }
 }

@@ -89,7 +89,7 @@ class Delivery implements Sink, Watched, Leavable {
     const { status, headers: raw, body } = this.#reply
     const record = this.#record
     record.answered(status)
-    const { relayed, stored, contentType, contentEncoding, contentLength: told, hasDate } = sortAnswerHeaders(raw)
+    const { relayed, stored, contentType, contentEncoding, servedModel, contentLength: told, hasDate } = sortAnswerHeaders(raw)
     record.responseHeaders = stored
     record.responseEncoding = contentEncoding === 'identity' ? null : contentEncoding
     const bodyless = status === 204 || status === 304 || record.call?.method === 'HEAD'
@@ -109,6 +109,7 @@ class Delivery implements Sink, Watched, Leavable {
         status,
         contentType,
         contentEncoding,
+        servedModel,
       })
     if (record.responseEncoding === null && contentLength < 0)
       this.#form = contentType?.startsWith('text/event-stream')

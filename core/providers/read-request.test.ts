@@ -72,6 +72,12 @@ test('gemini names model and stream in the path', () => {
   expect(ask({ contents: [] }, { ...gemini, path: '/v1/tunedModels/my%20model:generateContent' }).model).toBe('my model')
 })
 
+test('a deployment at Azure is the model where the body names none', () => {
+  const path = '/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21'
+  expect(ask({ messages: [] }, { path }).model).toBe('my gpt')
+  expect(ask({ model: 'gpt-5', messages: [] }, { path }).model).toBe('gpt-5')
+})
+
 test('writes that shall live an hour are noted for Anthropic', () => {
   const body = {
     model: 'claude-sonnet-4-5',

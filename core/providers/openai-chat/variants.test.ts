@@ -136,6 +136,25 @@ describe('where usage sits', () => {
   })
 })
 
+test('Azure: the header names the model where the body does not, and only there', () => {
+  const served = {
+    ...asked,
+    provider: 'azure',
+    servedModel: 'gpt-5.2-2025-12-11',
+    streaming: false,
+    contentType: 'application/json',
+  }
+  const model = (body: object): string | null => read(served, [Buffer.from(JSON.stringify(body))]).facts.responseModel
+  expect(model({ id: 'c1', choices: [], usage: told(1, 1) })).toBe('gpt-5.2-2025-12-11')
+  expect(model({ id: 'c1', model: '', choices: [] })).toBe('gpt-5.2-2025-12-11')
+  expect(model({ id: 'c1', model: 'gpt-4o', choices: [] })).toBe('gpt-4o')
+  const filter = { id: '', model: '', choices: [], prompt_filter_results: [] }
+  const body = Buffer.from(
+    [filter, { ...chunk(), model: 'gpt-5.2' }].map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''),
+  )
+  expect(read({ ...served, streaming: true, contentType: 'text/event-stream' }, [body]).facts.responseModel).toBe('gpt-5.2')
+})
+
 describe('spellings of what came from the cache', () => {
   test.each([
     ['OpenAI', told(100, 1, { prompt_tokens_details: { cached_tokens: 60 } }), 60],
