@@ -131,7 +131,6 @@ class SideReader implements AnswerReader {
     this.#answering = answering
     this.#reader = readerOf(answering, this.#seen)
     if (answering.servedModel) this.#seen.model(answering.servedModel)
-    if (answering.servedModel) this.#seen.model(answering.servedModel)
     if (answering.status >= 400) this.#seen.error = errorOfStatus(answering.status)
     const codings = codingsOf(answering.contentEncoding)
     this.#encoded = codings.length > 0
