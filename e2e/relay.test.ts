@@ -147,7 +147,9 @@ test('GET, DELETE, batches: as the upstream answers, one row each, no charge for
     expect(Object.keys(seen?.headers ?? {}).filter((name) => /^(?:weir|helicone)-/.test(name) && name !== 'weir-hop')).toEqual([])
     expect(answer.sha256).toBe((await until('the upstream to have sent', () => seen?.sent)).sha256)
     const row = await house.row(answer.id)
-    expectUnread(row, { userId: 'ada', endpoint: row.endpoint })
+    // A poll of a batch is read: it tells what the batch used, and costs nothing itself.
+    if (path.includes('/batches/')) expect(row).toMatchObject({ api: 'batch', userId: 'ada', outcome: 'complete', status: 200 })
+    else expectUnread(row, { userId: 'ada', endpoint: row.endpoint })
     expect(row.endpoint.startsWith(`${method} /`)).toBe(true)
     if (method === 'POST') expect(row).toMatchObject({ cost: null, costStatus: 'unpriced' })
     else expect(row).toMatchObject({ cost: '0', costStatus: 'not_billable' })
@@ -224,7 +226,23 @@ const openSocket = (
     socket.once('error', reject)
   })
 
-test('a WebSocket: both ways, text and binary, one row when it closes', async () => {
+/** Rows of one user, once there are `n`. */
+const rowsOf = (user: string, n: number): Promise<readonly Row[]> =>
+  until(`${n} rows of ${user}`, async () => {
+    const found = await house.rows(`r.user_id = {user:String} ORDER BY r.request_id`, { user })
+    return found.length >= n && found
+  })
+
+/** Which row is above which: a row's span is named by the rows below it, in the same trace. */
+const linksOf = (running: RunningHouse, ids: readonly string[]): Promise<{ id: string; above: string }[]> =>
+  running.query(
+    `SELECT toString(a.request_id) AS id, toString(b.request_id) AS above FROM requests AS a
+     JOIN requests AS b ON b.trace_id = a.trace_id AND b.span_id = a.parent_span_id
+     WHERE a.request_id IN ({ids:Array(UUID)}) ORDER BY a.request_id`,
+    { ids: `['${ids.join("','")}']` },
+  )
+
+test('a WebSocket: both ways, text and binary; one row per response as it ends, one for the connection when it closes', async () => {
   const { socket, id, texts, binary } = await openSocket('/openai/v1/realtime?model=gpt-realtime', {
     'weir-user-id': 'speaker',
     'x-fake': 'input=11;output=7',
@@ -247,18 +265,40 @@ test('a WebSocket: both ways, text and binary, one row when it closes', async ()
   expect(
     Object.keys(fake.seen.at(-1)?.headers ?? {}).filter((name) => /^(?:weir|helicone)-/.test(name) && name !== 'weir-hop'),
   ).toEqual([])
-  expect(await house.rows(`r.user_id = 'speaker'`)).toEqual([])
-  socket.close(1000)
-  const rows = await until('its row', async () => {
-    const found = await house.rows(`r.user_id = 'speaker'`)
-    return found.length > 0 && found
+  const [response] = await rowsOf('speaker', 1)
+  expect(response).toMatchObject({
+    api: 'realtime',
+    operation: 'chat',
+    outcome: 'complete',
+    status: 101,
+    requestModel: 'gpt-realtime',
+    inputTokens: 11,
+    outputTokens: 7,
+    // 11 x 4 + 7 x 16 per million.
+    cost: '0.000156',
+    costStatus: 'exact',
+    inputPreview: 'hello',
   })
-  expect(rows).toHaveLength(1)
-  expect(rows[0]).toMatchObject({ id, outcome: 'complete', status: 101, provider: 'openai', endpoint: 'GET /openai/v1/realtime' })
-  expect(rows[0]?.reqBytes).toBeGreaterThan(audio.length)
-  expect(rows[0]?.resBytes).toBeGreaterThan(audio.length)
+  socket.close(1000)
+  const rows = await rowsOf('speaker', 2)
+  const connection = rows.find((row) => row.id === id)
+  expect(connection).toMatchObject({
+    api: 'realtime_session',
+    outcome: 'complete',
+    status: 101,
+    provider: 'openai',
+    endpoint: 'GET /openai/v1/realtime',
+    inputTokens: null,
+    usageSource: 'none',
+    usageReason: 'not_applicable',
+    cost: '0',
+    costStatus: 'not_billable',
+  })
+  expect(connection?.reqBytes).toBeGreaterThan(audio.length)
+  expect(connection?.resBytes).toBeGreaterThan(audio.length)
+  expect(await linksOf(house, [id, response?.id ?? ''])).toEqual([{ id: response?.id, above: id }])
   await house.caughtUp()
-  expect(await house.rows(`r.user_id = 'speaker'`)).toHaveLength(1)
+  expect(await house.rows(`r.user_id = 'speaker'`)).toHaveLength(2)
 })
 
 test('a WebSocket the upstream refuses, or closes: as it came', async () => {
@@ -303,32 +343,88 @@ const playSession = async (frames: readonly Frame[]): Promise<{ origin: string; 
 }
 
 test.skipIf(recordingsDir === null).each([
-  ['realtime-openai-tool', '/mine/v1/realtime?model=gpt-realtime'],
-  ['realtime-azure-text', '/mine/v1/realtime?deployment=gpt-realtime'],
-])('the recorded session %s passes frame by frame (WEIR_WIRE_FIXTURES is set)', async (name, path) => {
-  const frames = readFileSync(join(recordingsDir ?? '', name, 'messages.ndjson'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Frame)
-  const upstream = await playSession(frames)
-  onTestFinished(upstream.close)
-  const own = await openHouse({ yaml: `providers:\n  mine: { origin: "${upstream.origin}" }\n` })
-  onTestFinished(() => own.stop())
-  const { socket, id, texts } = await openSocket(path, {}, own.proxy)
-  let received = 0
-  for (const { direction, data } of frames) {
-    if (direction === 'received') received++
-    else {
-      await until(`${received} frames`, () => texts.length >= received)
-      socket.send(JSON.stringify(data))
+  {
+    name: 'realtime-openai-tool',
+    path: '/openai/v1/realtime?model=gpt-realtime',
+    responses: [
+      // 63 x 4 + 22 x 16 per million.
+      { inputTokens: 63, cacheReadTokens: 0, outputTokens: 22, outputAudioTokens: 0, toolCalls: 1, cost: '0.000604' },
+      // 39 x 4 + 64 x 0.40 + 13 x 16.
+      { inputTokens: 103, cacheReadTokens: 64, outputTokens: 13, outputAudioTokens: 0, toolCalls: 0, cost: '0.0003896' },
+    ],
+    previews: [
+      ['What is the weather in London?', expect.stringMatching(/^get_weather\(/)],
+      [expect.any(String), 'It is foggy and 12 degrees in London.'],
+    ],
+  },
+  {
+    name: 'realtime-azure-text',
+    path: '/azure/openai/realtime?api-version=2025-04-01-preview&deployment=my-voice',
+    // Example 15 of cost.md: 16 x 4 + 16 x 16 + 82 x 64.
+    responses: [{ inputTokens: 16, cacheReadTokens: 0, outputTokens: 98, outputAudioTokens: 82, toolCalls: 0, cost: '0.005568' }],
+    previews: [['Say a short greeting.', 'Hello there! Great to meet you!']],
+  },
+])(
+  'the recorded session $name passes frame by frame and leaves a row for each response (WEIR_WIRE_FIXTURES is set)',
+  async ({ name, path, responses, previews }) => {
+    const frames = readFileSync(join(recordingsDir ?? '', name, 'messages.ndjson'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Frame)
+    const upstream = await playSession(frames)
+    onTestFinished(upstream.close)
+    const own = await openHouse({ yaml: providersAt(upstream.origin, ['openai', 'azure']) })
+    onTestFinished(() => own.stop())
+    const { socket, id, texts } = await openSocket(path, { 'weir-user-id': 'ada', 'weir-property-team': 'voice' }, own.proxy)
+    let received = 0
+    for (const { direction, data } of frames) {
+      if (direction === 'received') received++
+      else {
+        await until(`${received} frames`, () => texts.length >= received)
+        socket.send(JSON.stringify(data))
+      }
     }
-  }
-  await until('the last frame', () => texts.length >= received)
-  const said = (direction: Frame['direction']): readonly string[] =>
-    frames.filter((frame) => frame.direction === direction).map(({ data }) => JSON.stringify(data))
-  expect(texts).toEqual(said('received'))
-  expect(upstream.got).toEqual(said('sent'))
-  socket.close(1000)
-  // Relayed unread: the row says so, and claims no tokens.
-  expectUnread(await own.row(id), { provider: 'mine', status: 101 })
-})
+    await until('the last frame', () => texts.length >= received)
+    const said = (direction: Frame['direction']): readonly string[] =>
+      frames.filter((frame) => frame.direction === direction).map(({ data }) => JSON.stringify(data))
+    expect(texts).toEqual(said('received'))
+    expect(upstream.got).toEqual(said('sent'))
+    socket.close(1000)
+    const provider = path.split('/')[1]
+    expect(await own.row(id)).toMatchObject({
+      api: 'realtime_session',
+      provider,
+      status: 101,
+      outcome: 'complete',
+      responseModel: 'gpt-realtime',
+      usageSource: 'none',
+      cost: '0',
+      costStatus: 'not_billable',
+      usageNotes: [],
+    })
+    await own.caughtUp()
+    const rows = await own.rows(`r.api = 'realtime' ORDER BY r.request_id`)
+    expect(rows).toMatchObject(
+      responses.map((figures) => ({
+        ...figures,
+        provider,
+        operation: 'chat',
+        streaming: true,
+        outcome: 'complete',
+        responseModel: 'gpt-realtime',
+        finishReason: 'completed',
+        inputAudioTokens: 0,
+        usageSource: 'wire',
+        usageNotes: [],
+        costStatus: 'exact',
+        userId: 'ada',
+        properties: { team: 'voice' },
+        altered: [],
+        warnings: [],
+      })),
+    )
+    expect(rows.map(({ inputPreview, outputPreview }) => [inputPreview, outputPreview])).toEqual(previews)
+    expect(await linksOf(own, [id, ...rows.map((row) => row.id)])).toEqual(rows.map((row) => ({ id: row.id, above: id })))
+    expect(await own.rows('true')).toHaveLength(rows.length + 1)
+  },
+)

@@ -37,6 +37,14 @@ class Told implements AnswerReader {
 
 const newline = Buffer.from('\n')
 
+/** An event as one line: a line break in JSON stands between its tokens. */
+const lineOf = (payload: Buffer): Buffer => {
+  if (!payload.includes(10) && !payload.includes(13)) return payload
+  const line = Buffer.from(payload)
+  for (let at = 0; at < line.length; at++) if (line[at] === 10 || line[at] === 13) line[at] = 32
+  return line
+}
+
 const routes = {
   realtime: { api: 'realtime', operation: 'chat' },
   transcription: { api: 'transcription', operation: 'transcription' },
@@ -142,7 +150,7 @@ export class RealtimeTap {
 
   #fromClient(payload: Buffer): void {
     this.#session.client(latin1(payload))
-    this.#asked.push(payload)
+    this.#asked.push(lineOf(payload))
     this.#asked.push(newline)
   }
 
@@ -151,7 +159,7 @@ export class RealtimeTap {
       const live = this.#live.get(turn) ?? this.#began(turn)
       const { record, seen } = live
       record.chunks++
-      record.response?.push(payload)
+      record.response?.push(lineOf(payload))
       record.response?.push(newline)
       if (seen.content && !record.firstContentMarked) record.mark('firstContent')
       if (ended) this.#ended(turn, live, null)

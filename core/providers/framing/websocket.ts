@@ -131,10 +131,20 @@ export class WebSocketReader {
   }
 
   #unmasked(chunk: Buffer, from: number, to: number): Buffer {
-    const mask = this.#headNeeded - 4
+    const keyAt = this.#headNeeded - 4
+    // Turned, so that its first byte is the one for the first byte of this piece.
+    const key = (nth: number): number => this.#head[keyAt + ((this.#at + nth) & 3)] as number
+    const [a, b, c, d] = [key(0), key(1), key(2), key(3)]
     const plain = Buffer.allocUnsafe(to - from)
-    for (let i = from, n = this.#at; i < to; i++, n++)
-      plain[i - from] = (chunk[i] as number) ^ (this.#head[mask + (n & 3)] as number)
+    const whole = plain.length & ~3
+    let i = 0
+    for (let j = from; i < whole; i += 4, j += 4) {
+      plain[i] = (chunk[j] as number) ^ a
+      plain[i + 1] = (chunk[j + 1] as number) ^ b
+      plain[i + 2] = (chunk[j + 2] as number) ^ c
+      plain[i + 3] = (chunk[j + 3] as number) ^ d
+    }
+    for (; i < plain.length; i++) plain[i] = (chunk[from + i] as number) ^ key(i)
     return plain
   }
 
