@@ -1,6 +1,8 @@
-import { isObject, listAt, parsed } from '../json-text.js'
+import { isObject, listAt, parsed, type JsonObject } from '../json-text.js'
 import { bodyObject, takeErrorEvent, takeTold } from '../openai-chat/told.js'
 import type { FamilyReader, Seen } from '../seen.js'
+
+const picturesIn = (value: JsonObject): number => listAt(value, 'data').length || listAt(value, 'images').length
 
 const typeOf = /"type" ?: ?"([^"]*)"/
 
@@ -9,12 +11,12 @@ const typeOf = /"type" ?: ?"([^"]*)"/
  * there were is kept as the source `images`: DALL-E and others tell nothing else.
  */
 export const imagesReader = (family: string, status: number, seen: Seen): FamilyReader => {
-  let made = 0
-  const madeOne = (count: number): void => {
-    made += count
-    if (made === 0) return
+  let count = 0
+  const made = (pictures: number): void => {
+    count += pictures
+    if (count === 0) return
     seen.content = true
-    seen.raw('images', { count: made })
+    seen.raw('images', { count })
   }
 
   return {
@@ -36,18 +38,18 @@ export const imagesReader = (family: string, status: number, seen: Seen): Family
         return
       }
       takeTold(value, family, status, seen)
-      if (name === 'error') takeErrorEvent(value, family, status, seen)
+      if (name === 'error' || type.endsWith('.failed')) takeErrorEvent(value, family, status, seen)
       if (type.endsWith('.completed')) {
-        madeOne(1)
+        made(1)
         // Not the end of the stream: there may be another picture.
         seen.finished('completed')
-      }
+      } else made(picturesIn(value))
     },
     body: (value) => {
       const object = bodyObject(value, seen)
       if (object === null) return
       takeTold(object, family, status, seen)
-      madeOne(listAt(object, 'data').length || listAt(object, 'images').length)
+      made(picturesIn(object))
     },
   }
 }

@@ -114,6 +114,16 @@ describe('transcripts', () => {
     expect(
       body('transcription', { model: 'voxtral-mini-2507', text: 'Hi', language: 'en', segments: [], usage }, 'mistral'),
     ).toMatchObject(figures)
+    // 404 - 5 - 24 = 375 of sound, 368 of the 380 from the cache.
+    const cached = { prompt_audio_seconds: 5, prompt_tokens: 5, total_tokens: 404, completion_tokens: 24 }
+    const more = { ...cached, prompt_tokens_details: { cached_tokens: 368 } }
+    expect(body('transcription', { text: 'Hi', usage: more }, 'mistral')).toMatchObject({
+      inputTokens: 380,
+      outputTokens: 24,
+      inputAudioTokens: 375,
+      cacheReadTokens: 368,
+      notes: [],
+    })
     const events = [
       { type: 'transcription.language', audio_language: 'en' },
       { type: 'transcription.text.delta', text: 'Hi' },
@@ -238,6 +248,11 @@ describe('pictures', () => {
         { type: 'image_edit.completed', b64_json: 'A' },
       ]),
     ).toMatchObject({ extra: { images: 2 } })
+    expect(stream('images', [{ created: 1, data: [{ url: 'https://x' }] }, '[DONE]'])).toMatchObject({
+      extra: { images: 1 },
+      terminal: true,
+    })
+    expect(stream('images', [{ type: 'image_edit.failed', message: 'broke' }]).facts.error).toMatchObject({ message: 'broke' })
     expect(stream('images', [{ type: 'error', error: { code: 'moderation_blocked', message: 'no' } }]).facts).toMatchObject({
       error: { kind: 'content_policy' },
       finishReason: null,
