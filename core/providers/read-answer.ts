@@ -42,7 +42,7 @@ const isData = (api: string): boolean => api.startsWith('embed') || api === 'ima
 
 /** One path serves all models of Bedrock: whether it is an embedding shows in how the answer begins. */
 const isEmbedding = ({ family, api }: Answering, first: Buffer): boolean =>
-  family === 'bedrock' && api === 'invoke' && latin1(first, 0, Math.min(256, first.length)).includes('"embedding')
+  family === 'bedrock' && api === 'invoke' && /(?:^|[^\\])"embedding/.test(latin1(first, 0, Math.min(256, first.length)))
 
 const readerOf = ({ family, api, status, errorType }: Answering, seen: Seen): FamilyReader => {
   if (family === 'openai-responses' || api === 'responses') return responsesReader(family, status, seen)

@@ -62,8 +62,9 @@ const takeCounts = (value: JsonObject, seen: Seen): void => {
   for (const key of counts) if (value[key] !== undefined && value[key] !== null) told[key] = value[key]
   const results = listAt(value, 'results').filter((result) => isObject(result) && typeof result.tokenCount === 'number')
   if (results.length > 0) told.tokenCounts = results.map((result) => (isObject(result) ? result.tokenCount : null))
-  // Titan's embedding has no output; a stream of text tells its input before its output.
-  if (value.embedding !== undefined || value.embeddingsByType !== undefined) told.embedding = true
+  // Titan's embedding has no output. It is known by having no text: of a large one only the counts are read.
+  if (told.inputTextTokenCount !== undefined && value.outputText === undefined && value.results === undefined)
+    told.embedding = true
   if (Object.keys(told).length > 0) seen.merged('counts', told)
 }
 

@@ -64,7 +64,7 @@ const converseFigures = (usage: JsonObject, notes: Notes): Usage => {
   const extra: Record<string, number> = {}
   for (const [key, value] of Object.entries(objectAt(usage, 'serverToolUsage') ?? {})) {
     const name = serverTools.get(key)
-    if (name !== undefined) counted(extra, name, value)
+    if (name !== undefined) counted(extra, name, count(value, notes))
   }
   return wireUsage(
     {

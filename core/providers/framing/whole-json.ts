@@ -24,6 +24,7 @@ const wanted = [
   'incomplete_details',
   'x_groq',
   'duration',
+  'inputTextTokenCount',
 ]
 /** Lists of pictures: how many there are is all that is asked. */
 const lists = ['data', 'images']
