@@ -110,6 +110,7 @@ const grown = (parts: readonly UsagePart[], input: number, output: number): read
 
 const outputOf = (usage: Usage, exchange: Exchange, counted: number | null): number | null => {
   if (isEmbedding(exchange)) return 0
+  if (exchange.notes.includes('sound_not_counted')) return usage.outputTokens
   // A whole answer in which we find nothing is one that we cannot read: its output is not known.
   if (counted === null || (counted === 0 && exchange.outcome === 'complete')) return usage.outputTokens
   return Math.max(counted, usage.outputTokens ?? 0)
@@ -130,7 +131,8 @@ export const completeUsage = (
   if (told !== null) return told
   const counted = counts ?? roughly(needFor(usage, exchange), exchange, conversation)
   const reason = broken.has(exchange.outcome) ? 'cut' : 'not_on_wire'
-  const inputTokens = usage.inputTokens ?? counted.inputTokens
+  // What was said before in a session is its input too, and lies in other rows.
+  const inputTokens = usage.inputTokens ?? (exchange.notes.includes('context_not_counted') ? null : counted.inputTokens)
   const outputTokens = outputOf(usage, exchange, counted.outputTokens)
   const { characters } = exchange.priceFacts
   const extra =

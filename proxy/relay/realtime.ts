@@ -176,7 +176,7 @@ export class RealtimeTap {
     record.response = this.#record.piecewise('res')
     record.mark('firstByte')
     const live = { record, seen: turn.seen }
-    record.reader = new Told(() => turn.seen.facts())
+    record.reader = new Told(() => turn.facts())
     this.#live.set(turn, live)
     return live
   }

@@ -31,6 +31,7 @@ export class GeminiSession implements SessionReader {
   #error: AnswerError | null = null
   #events = 0
   #malformed = false
+  #hasAnswered = false
   #turn: Turn | null = null
   #usage: JsonObject | null = null
   #searches = 0
@@ -51,7 +52,7 @@ export class GeminiSession implements SessionReader {
     if (data.includes(sound) && !markers.some((marker) => data.includes(marker))) {
       const steps = this.#isOver ? [this.#end()] : []
       const turn = this.#going()
-      turn.seen.content = true
+      turn.heard()
       return [...steps, { turn, ended: false }]
     }
     const value = parsed(data)
@@ -81,7 +82,8 @@ export class GeminiSession implements SessionReader {
 
   #going(): Turn {
     if (this.#turn === null) {
-      this.#turn = new Turn('realtime', this.#requestModel)
+      this.#turn = new Turn('realtime', this.#requestModel, this.#hasAnswered)
+      this.#hasAnswered = true
       this.#usage = null
       this.#searches = 0
       this.#error = null
@@ -141,14 +143,15 @@ export class GeminiSession implements SessionReader {
     return steps
   }
 
-  #content(content: JsonObject, { seen }: Turn): void {
+  #content(content: JsonObject, turn: Turn): void {
+    const { seen } = turn
     if (content.interrupted === true) seen.finished('interrupted')
     seen.delivered(textAt(objectAt(content, 'outputTranscription'), 'text')?.length ?? 0)
     for (const part of listAt(objectAt(content, 'modelTurn'), 'parts')) {
       seen.delivered(textAt(part, 'text')?.length ?? 0)
       seen.delivered(textAt(objectAt(part, 'executableCode'), 'code')?.length ?? 0)
       if (objectAt(part, 'functionCall') !== null) seen.called()
-      if (objectAt(part, 'inlineData') !== null) seen.content = true
+      if (objectAt(part, 'inlineData') !== null) turn.heard()
     }
     const queries = listAt(objectAt(content, 'groundingMetadata'), 'webSearchQueries').length
     if (queries > this.#searches) {

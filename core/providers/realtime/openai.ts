@@ -42,6 +42,7 @@ export class OpenAiSession implements SessionReader {
   #error: AnswerError | null = null
   #events = 0
   #malformed = false
+  #hasAnswered = false
   readonly #open = new Map<string, Turn>()
   /** Ids of the last responses that ended: what still comes of them is no new response. */
   readonly #ended = new Set<string>()
@@ -161,7 +162,8 @@ export class OpenAiSession implements SessionReader {
   }
 
   #begun(response: JsonObject | null): Turn {
-    const turn = new Turn('realtime', this.#requestModel ?? this.#model)
+    const turn = new Turn('realtime', this.#requestModel ?? this.#model, this.#hasAnswered)
+    this.#hasAnswered = true
     turn.seen.events++
     turn.seen.model(textAt(response, 'model') ?? this.#model)
     return turn
@@ -179,7 +181,7 @@ export class OpenAiSession implements SessionReader {
     if (inText.test(type)) {
       deltaIn.lastIndex = 0
       if (deltaIn.test(data)) turn.seen.delivered(stringLength(data, deltaIn.lastIndex))
-    } else turn.seen.content = true
+    } else turn.heard()
     return [{ turn, ended: false }]
   }
 

@@ -102,6 +102,14 @@ describe('OpenAI', () => {
     expect(Array.from(session.open(), ({ seen }) => seen.contentChars)).toEqual([4])
   })
 
+  test('without a usage, what a count of the text would leave out is noted', () => {
+    const session = openAi()
+    server(session, [created('a'), { type: 'response.text.delta', response_id: 'a', delta: 'abcd' }, created('b')])
+    server(session, [{ type: 'response.output_audio.delta', response_id: 'b', delta: 'AAAA' }])
+    expect(Array.from(session.open(), (turn) => turn.facts().notes)).toEqual([[], ['sound_not_counted', 'context_not_counted']])
+    expect(server(session, [done({ usage }, 'b')]).ended[0]?.facts().notes).toEqual([])
+  })
+
   test.each([
     [{ status: 'cancelled', status_details: { type: 'cancelled', reason: 'turn_detected' } }, 'turn_detected', null],
     [{ status: 'cancelled', status_details: null }, 'cancelled', null],

@@ -1,8 +1,9 @@
 import type { AnswerError } from '../../exchange.js'
+import type { AnswerFacts } from '../answer.js'
 import { Seen } from '../seen.js'
 
 /** What a session pays for apart: a response of its model, or the transcript another model made of what the user said. */
-export type TurnApi = 'realtime' | 'transcription'
+type TurnApi = 'realtime' | 'transcription'
 
 /** One response of a session, as far as it has come. */
 export class Turn {
@@ -10,10 +11,30 @@ export class Turn {
   readonly api: TurnApi
   /** The model that was asked for; what the session says of itself is in `seen`. */
   readonly requestModel: string | null
+  /** Another response came before it: what was said until then is its input too. */
+  readonly #isLater: boolean
+  #sound = false
 
-  constructor(api: TurnApi, requestModel: string | null) {
+  constructor(api: TurnApi, requestModel: string | null, isLater = false) {
     this.api = api
     this.requestModel = requestModel
+    this.#isLater = isLater
+  }
+
+  /** Sound was delivered, or a picture: content that has no characters. */
+  heard(): void {
+    this.#sound = true
+    this.seen.content = true
+  }
+
+  /** Where no usage was told, with a note of what a count of the text that passed would leave out. */
+  facts(): AnswerFacts {
+    const facts = this.seen.facts()
+    if (facts.usageRaw.length > 0) return facts
+    return {
+      ...facts,
+      notes: [...facts.notes, ...(this.#sound ? ['sound_not_counted'] : []), ...(this.#isLater ? ['context_not_counted'] : [])],
+    }
   }
 }
 
