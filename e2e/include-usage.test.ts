@@ -14,7 +14,7 @@ import { until } from './support/wait.js'
 // The usage of OpenAI-form streams that do not ask for it (wire.md §1.1): what goes upstream, what the client gets, what the row says.
 // And the cost in the answer (headers.md §4).
 
-const segments: Readonly<Record<string, string>> = { azure: '/acme' }
+const segments: Readonly<Record<string, string>> = { azure: '/acme', vertex: '/us-east5', bedrock: '/us-east-1' }
 const pathOf = ({ provider, path }: Tape): string => `/${provider}${segments[provider] ?? ''}${path}`
 
 /** The blocks of an event stream, each with its blank line, by the slow way. */
@@ -34,7 +34,8 @@ const withoutUsageEvent = ({ body }: Tape): Buffer => {
   return Buffer.from(blocks.filter((_, i) => i !== at).join(''), 'latin1')
 }
 
-const chats = tapes().filter(
+const all = tapes()
+const chats = all.filter(
   ({ family, streaming, status, encoding, body }) =>
     family === 'openai-chat' &&
     streaming &&
@@ -42,6 +43,7 @@ const chats = tapes().filter(
     encoding === null &&
     blocksOf(body.toString('latin1')).some(tellsUsageAlone),
 )
+const droppedHeaders = new Set(['host', 'content-length', 'connection', 'transfer-encoding'])
 const ways: readonly Way[] = ['stored', 'bytes', 'split-1', 'split-2', 'split-3', 'split-4', 'split-5']
 const playings = chats.flatMap((tape) => ways.map((way) => ({ tape, way, name: `${tape.id} ${way}` })))
 
@@ -52,16 +54,34 @@ const unaskedBody = ({ requestBody }: Tape): string => {
 }
 const asked = (body: string): string => `${body.slice(0, -1)},"stream_options":{"include_usage":true}}`
 
+interface WithTrailers {
+  readonly headers: IncomingHttpHeaders
+  readonly trailers: NodeJS.Dict<string>
+  readonly body: string
+}
+const sendForTrailers = (url: string, headers: Readonly<Record<string, string>>, body: string | Buffer): Promise<WithTrailers> =>
+  new Promise((resolve, reject) => {
+    const req = request(url, { method: 'POST', agent: new Agent({ keepAlive: false }), headers }, (res) => {
+      const chunks: Buffer[] = []
+      res.on('data', (chunk: Buffer) => chunks.push(chunk))
+      res.on('error', reject)
+      res.on('end', () => resolve({ headers: res.headers, trailers: res.trailers, body: Buffer.concat(chunks).toString() }))
+    })
+    req.on('error', reject)
+    req.end(body)
+  })
+
 describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)', () => {
   let upstream: ReplayUpstream
   let house: RunningHouse
   const answers = new Map<string, Answer>()
   beforeAll(async () => {
-    upstream = await startReplay(chats)
-    const names = [...new Set(chats.map(({ provider }) => provider))]
-    house = await openHouse({
-      yaml: `providers:\n${names.map((name) => `  ${name}: { origin: "${upstream.origin}", injectUsage: true }\n`).join('')}`,
-    })
+    upstream = await startReplay(all)
+    const names = [...new Set(all.map(({ provider }) => provider))]
+    const asksAt = new Set(chats.map(({ provider }) => provider))
+    const lineOf = (name: string): string =>
+      `  ${name}: { origin: "${upstream.origin}"${asksAt.has(name) ? ', injectUsage: true' : ''} }\n`
+    house = await openHouse({ yaml: `providers:\n${names.map(lineOf).join('')}` })
     await inParallel(playings, 8, async ({ tape, name }) => {
       const body = unaskedBody(tape)
       const headers = { ...jsonHeaders, 'x-play': name, 'accept-encoding': 'gzip, br', 'content-length': String(body.length) }
@@ -106,6 +126,36 @@ describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)'
       if (['provider', 'checked', 'engine'].includes(tape.costBasis ?? '') && tape.costUsd !== null)
         expect.soft(Math.abs(Number(row.cost ?? 'NaN') - tape.costUsd), `${way}: ${String(row.cost)}`).toBeLessThan(1e-9)
     }
+  })
+
+  test.each(all.filter(({ method }) => method === 'POST'))('$id: the cost in the answer is that of the row', async (tape) => {
+    const kept = Object.entries(tape.requestHeaders).filter(([name]) => !droppedHeaders.has(name.toLowerCase()))
+    const { headers, trailers } = await sendForTrailers(
+      `${house.proxy}${pathOf(tape)}`,
+      {
+        ...Object.fromEntries(kept),
+        'x-play': `${tape.id} stored`,
+        'weir-cost-report': 'true',
+        te: 'trailers',
+        'content-length': String(tape.requestBody.length),
+      },
+      tape.requestBody,
+    )
+    const row = await house.row(String(headers['weir-id']))
+    const told = {
+      cost: headers['weir-cost'] ?? trailers['weir-cost'],
+      source: headers['weir-cost-source'] ?? trailers['weir-cost-source'],
+    }
+    const sources: Readonly<Record<string, string>> = {
+      provider: 'provider',
+      exact: 'usage',
+      not_billable: 'usage',
+      estimated: 'estimated',
+    }
+    // What ingest counted itself is not known to the proxy, and a lower bound is not told.
+    const isKnown = row.costStatus in sources && !(row.costStatus === 'estimated' && row.usageSource === 'estimated')
+    expect(told).toEqual(isKnown ? { cost: row.cost, source: sources[row.costStatus] } : { cost: undefined, source: undefined })
+    expect(row.warnings).toEqual(isKnown || row.outcome !== 'complete' ? [] : ['unpriced'])
   })
 })
 
@@ -323,37 +373,18 @@ describe('the OpenAI SDK', () => {
   })
 })
 
-interface WithTrailers {
-  readonly headers: IncomingHttpHeaders
-  readonly trailers: NodeJS.Dict<string>
-  readonly body: string
-}
-const sendForTrailers = (path: string, headers: Readonly<Record<string, string>>, body = chatBody): Promise<WithTrailers> =>
-  new Promise((resolve, reject) => {
-    const req = request(
-      `${house.proxy}${path}`,
-      {
-        method: 'POST',
-        agent: new Agent({ keepAlive: false }),
-        headers: { ...jsonHeaders, authorization: 'Bearer test-key', 'x-fake': figures, ...headers },
-      },
-      (res) => {
-        const chunks: Buffer[] = []
-        res.on('data', (chunk: Buffer) => chunks.push(chunk))
-        res.on('error', reject)
-        res.on('end', () => resolve({ headers: res.headers, trailers: res.trailers, body: Buffer.concat(chunks).toString() }))
-      },
-    )
-    req.on('error', reject)
-    req.end(body)
-  })
-
 describe.concurrent('the cost in the answer', () => {
+  const forTrailers = (path: string, headers: Readonly<Record<string, string>>, body = chatBody): Promise<WithTrailers> =>
+    sendForTrailers(
+      `${house.proxy}${path}`,
+      { ...jsonHeaders, authorization: 'Bearer test-key', 'x-fake': figures, ...headers },
+      body,
+    )
   const plainBody = chatBody.replace('true', 'false')
   const rowOf = (headers: IncomingHttpHeaders): Promise<Row> => house.row(String(headers['weir-id']))
 
   test('behind a stream, for a caller that takes trailers', async () => {
-    const { headers, trailers } = await sendForTrailers(openai, { te: 'trailers' })
+    const { headers, trailers } = await forTrailers(openai, { te: 'trailers' })
     expect(headers.trailer).toBe('Weir-Cost, Weir-Cost-Source')
     expect(headers['weir-cost']).toBeUndefined()
     // 1,000 x 0.25 + 300 x 2 USD per million = 0.00025 + 0.0006
@@ -363,7 +394,7 @@ describe.concurrent('the cost in the answer', () => {
 
   test('behind another family: Anthropic, with what its cache wrote and read', async () => {
     const body = '{"model":"claude-haiku-4-5","max_tokens":99,"stream":true,"messages":[{"role":"user","content":"Hello"}]}'
-    const { trailers, headers } = await sendForTrailers(
+    const { trailers, headers } = await forTrailers(
       '/anthropic/v1/messages',
       { te: 'trailers, deflate;q=0.5', 'x-api-key': 'k', 'x-fake': 'input=10000;cached=8000;output=100' },
       body,
@@ -374,14 +405,14 @@ describe.concurrent('the cost in the answer', () => {
   })
 
   test('unknown: announced, absent, and said on the row', async () => {
-    const { headers, trailers } = await sendForTrailers(openai, { te: 'trailers', 'weir-stream-usage': 'off' })
+    const { headers, trailers } = await forTrailers(openai, { te: 'trailers', 'weir-stream-usage': 'off' })
     expect(trailers).toEqual({})
     expect((await rowOf(headers)).warnings).toEqual(['unpriced'])
   })
 
   test('no trailers unasked, nor behind a body of a told length', async () => {
-    expect(await sendForTrailers(openai, {})).toMatchObject({ trailers: {} })
-    const { headers, trailers } = await sendForTrailers(openai, { te: 'trailers' }, plainBody)
+    expect(await forTrailers(openai, {})).toMatchObject({ trailers: {} })
+    const { headers, trailers } = await forTrailers(openai, { te: 'trailers' }, plainBody)
     expect(headers['content-length']).toBeDefined()
     expect({ announced: headers.trailer, trailers }).toEqual({ announced: undefined, trailers: {} })
   })

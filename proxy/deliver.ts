@@ -151,7 +151,8 @@ class Delivery implements Sink, Watched, Leavable {
   /** Nothing of it goes out yet: it leaves with the first bytes. @returns False when it cannot be written; all is over then. */
   #writeHead(cost: readonly string[]): boolean {
     const { status, statusText, body } = this.#reply
-    const headers = [...this.#headers, ...ownHeaders(this.#record, false), ...cost]
+    const headers = this.#headers
+    headers.push(...ownHeaders(this.#record, false), ...cost)
     if (this.#costIn === 'trailer') headers.push('trailer', 'Weir-Cost, Weir-Cost-Source')
     try {
       this.#res.writeHead(status, statusText, headers)
