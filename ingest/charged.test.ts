@@ -261,3 +261,9 @@ test('the verdict stands in the row, for exporters', async () => {
     [idOf(3), { usd: '0.00021', source: 'wire' }],
   ])
 })
+
+test('the look-up has an index', async () => {
+  expect(
+    await db.rows('index', "SELECT expr, type FROM system.data_skipping_indices WHERE table = 'requests' AND name = 'i7'"),
+  ).toEqual([{ expr: 'response_id', type: 'bloom_filter' }])
+})

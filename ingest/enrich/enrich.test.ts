@@ -233,13 +233,22 @@ describe('previews', () => {
 describe('what the provider did not tell', () => {
   const untold: Partial<Exchange> = { ...call, usageRaw: [], counts: counts({ contentChars: 41 }) }
 
-  test('is counted by us and marked: four characters a token, three a message', () => {
+  test('is what the tokenizer counted, where it was asked', () => {
+    const known = { usage: null, counts: { inputTokens: 17, outputTokens: 4, notes: [] }, charged: null }
+    const { row } = enrich(exchange(untold), at, { book, known })
+    // 17 x 1.25 + 4 x 10 per million.
+    expect(row).toMatchObject({ input_tokens: 17, output_tokens: 4, usage_notes: [], cost_total: '0.00006125' })
+    expect(JSON.stringify(enrich(exchange(untold), at, { book, known }).row)).toBe(JSON.stringify(row))
+  })
+
+  test('is else counted roughly, and marked: four characters a token, three a message', () => {
     // 9 + 15 characters: 6, and 3 x (2 + 1) = 15 in; 41 characters: 11 out.
     expect(enriched(untold).row).toMatchObject({
       input_tokens: 15,
       output_tokens: 11,
       usage_source: 'estimated',
       usage_reason: 'not_on_wire',
+      usage_notes: ['tokenizer_failed'],
       cost_status: 'estimated',
       cost_reason: 'not_on_wire',
     })
@@ -289,6 +298,14 @@ describe('what the provider did not tell', () => {
       usage_source: 'estimated',
       usage_reason: 'cut',
     })
+  })
+})
+
+test('what was charged before stands in the row', () => {
+  const known = { usage: null, counts: null, charged: { usd: '0.01', source: 'estimated' as const } }
+  expect(enrich(exchange(call), at, { book, known }).row.price_facts).toEqual({
+    charged_usd: '0.01',
+    charged_source: 'estimated',
   })
 })
 

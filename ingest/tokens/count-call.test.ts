@@ -109,6 +109,25 @@ describe('input', () => {
     ).toBe(2)
   })
 
+  test('forms that no conversation is read from', () => {
+    const converse = {
+      system: [{ text: 'Be brief.' }],
+      messages: [
+        { role: 'user', content: [{ text: 'hi' }, { image: { format: 'png', source: { bytes: png } } }] },
+        { role: 'assistant', content: [{ toolUse: { toolUseId: 't', name: 'f', input: { x: 1 } } }] },
+        { role: 'user', content: [{ toolResult: { toolUseId: 't', content: [{ text: 'done' }] } }] },
+      ],
+      toolConfig: { tools: [{ toolSpec: { name: 'f' } }] },
+      inferenceConfig: { maxTokens: 5 },
+    }
+    // Be brief., hi, {"x":1}, done; four messages; a picture of 350; the tools.
+    expect(input(converse, { api: 'converse', model: 'anthropic.claude-3-haiku' }).inputTokens).toBe(
+      9 + 2 + 7 + 4 + 3 * 5 + 350 + JSON.stringify(converse.toolConfig.tools).length,
+    )
+    expect(input({ inputText: 'hello' }, { api: 'invoke' }).inputTokens).toBe(5 + 6)
+    expect(input({ model: 'm', input: 'hello' }, { api: 'interactions' }).inputTokens).toBe(5 + 6)
+  })
+
   const dataUrl = `data:image/png;base64,${png}`
   test.each([
     [

@@ -8,6 +8,7 @@ import { callBudget, countable, type Budget } from './countable.js'
 import type { CountText } from './encodings.js'
 import { imageSize } from './image-size.js'
 import { imageTokens } from './image-tokens.js'
+import { looseTexts } from './loose-texts.js'
 
 /** Which of a call's figures nobody told. */
 export interface Need {
@@ -191,7 +192,7 @@ const embeddedTokens = (value: unknown, sums: Sums): number | null => {
   return isObject(value) ? 0 : null
 }
 
-const spokenTokens = (request: unknown, messages: readonly Message[], call: CallToCount, sums: Sums): number | null => {
+const spokenTokens = (request: unknown, messages: readonly Message[] | null, call: CallToCount, sums: Sums): number | null => {
   if (call.api === 'speech') {
     const input = textAt(request, 'input')
     if (input === null) return null
@@ -204,10 +205,12 @@ const spokenTokens = (request: unknown, messages: readonly Message[], call: Call
     const ids = embeddedTokens(given, sums)
     if (ids !== null) return ids
   }
-  if (messages.length === 0) return null
-  for (const { blocks } of messages) for (const block of blocks) addBlock(block, sums)
+  const loose = messages === null ? looseTexts(request) : { texts: [], messages: messages.length }
+  if (loose.messages === 0) return null
+  for (const text of loose.texts) sums.tally.add(text)
+  for (const { blocks } of messages ?? []) for (const block of blocks) addBlock(block, sums)
   for (const tools of toolsOf(request)) sums.tally.add(JSON.stringify(tools))
-  const around = plain.has(call.api) ? 0 : tokensPerMessage * (messages.length + 1)
+  const around = plain.has(call.api) ? 0 : tokensPerMessage * (loose.messages + 1)
   return around + mediaTokens(request, call.model, sums)
 }
 
@@ -246,8 +249,8 @@ const inputTokens = (call: CallToCount, sums: Sums): number | null => {
 }
 
 const spoken = ({ api, streaming }: CallToCount) => ({ family: '', api, streaming })
-const asked = (conversation: Conversation | null): readonly Message[] =>
-  conversation === null ? [] : conversation.messages.slice(0, conversation.answerAt)
+const asked = (conversation: Conversation | null): readonly Message[] | null =>
+  conversation === null ? null : conversation.messages.slice(0, conversation.answerAt)
 
 const outputTokens = (call: CallToCount, sums: Sums): number | null => {
   if (!call.need.output) return null
