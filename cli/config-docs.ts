@@ -149,6 +149,10 @@ exports:
     endpoint: "https://langfuse.example.com/api/public/otel/v1/traces"
     headers: { authorization: "Basic \${LANGFUSE_AUTH}" }
 retention: { rows: 400, bodies: 30 }
+prices:
+  - { provider: my-vllm, model: "*", free: true }
+  - { provider: azure, model: "gpt-5*", from: 2026-07-01, until: 2027-01-01, discount: "0.15" }
+  - { provider: openai, model: gpt-5, tier: priority, per: 1M, prices: { input: "2.00", cache_read: "0.20", output: "16.00" } }
 \`\`\`
 `
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { nearest } from './nearest.js'
+import { overlapsOf, priceOverride } from './prices/override.js'
 
 const sizeUnits: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
 const timeUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -162,6 +163,12 @@ const file = z.strictObject({
     })
     .prefault({}),
   exports: z.array(exportDestination).default([]).describe('Where traces go; each destination has its own position and retries.'),
+  prices: z
+    .array(priceOverride)
+    .default([])
+    .describe(
+      'Prices of your own, before those that come with Weir. An exact model, a named tier or region, then the later entry decides.',
+    ),
   drain: z
     .strictObject({
       delay: duration.default(0).describe('How long new calls are still taken after SIGTERM, for slow load balancers.'),
@@ -244,6 +251,8 @@ const substitute = (value: unknown, env: Env, missing: string[], at: string): un
       if (found === undefined) missing.push(`${at}: the environment variable ${name} is not set.`)
       return found ?? ''
     })
+  // A date that YAML 1.1 reads as one.
+  if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value)) return value.map((item, i) => substitute(item, env, missing, `${at}.${i}`))
   if (value !== null && typeof value === 'object')
     return Object.fromEntries(
@@ -272,6 +281,7 @@ const knownKeysAt = (path: readonly PropertyKey[]): readonly string[] => {
     else return []
   }
   schema = unwrap(schema)
+  if (schema instanceof z.ZodRecord && schema.keyType instanceof z.ZodEnum) return schema.keyType.options.map(String)
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
 }
 const unwrap = (schema: unknown): unknown => {
@@ -334,7 +344,7 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
           const near = nearest(key, known)
           const label = [...issue.path, key].join('.')
           faults.push(
-            `${where(offsetOf(issue.path, key))}: unknown key "${label}". ` +
+            `${where(offsetOf(issue.path, key))}: unknown ${issue.path[2] === 'prices' ? 'unit' : 'key'} "${label}". ` +
               (near === null ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"? Known here: ${known.join(', ')}.`),
           )
         }
@@ -346,6 +356,11 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
       if (names.has(name)) faults.push(`${where(offsetOf(['exports', i]))}: exports: the name "${name}" is used twice.`)
       names.add(name)
     }
+    for (const { first, second, reason } of overlapsOf(checked.data.prices))
+      faults.push(
+        `${where(offsetOf(['prices', second]))}: prices.${second} overlaps prices.${first} ` +
+          `(line ${lines.linePos(offsetOf(['prices', first])).line}): ${reason}. Let one end (until) where the other begins (from).`,
+      )
   }
   if (faults.length > 0 || !checked.success) throw new ConfigError(faults.join('\n'))
   return checked.data

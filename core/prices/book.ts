@@ -1,8 +1,13 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { baseModel, baseVersion, type Rate } from './base.js'
+import { baseModel, baseVersion, type BaseModel } from './base.js'
+import { bookEntries, type BookEntry } from './book-entries.js'
 import type { Unit } from './cost.js'
+import { matchesPattern, nameModel, withoutSuffix, type Listing } from './model-names.js'
 import { decimalOf, type Decimal } from './money.js'
+import { overlay, overlayRate, type RegionEntry } from './overlay.js'
+import type { PriceOverride } from './override.js'
+import { rateOf, type Rate } from './rate.js'
+import { sheets, type Matched, type Priced, type Rule } from './sheet.js'
 
 /** What decides which prices hold, apart from the time and the size of the call. */
 export interface PriceKey {
@@ -13,183 +18,164 @@ export interface PriceKey {
   readonly region: string | null
 }
 
-/** The prices of one model at one time for one size of input. */
-export interface Priced {
-  readonly modelId: string
-  rate(unit: Unit): Rate | null
-  /** False when a tier was asked for and `unit` has only its standard price. */
-  hasTier(unit: Unit): boolean
-  /** Applies to tokens. `1` unless the region costs more. */
-  readonly multiplier: string
-  readonly multiplierDecimal: Decimal
-}
-
 /** Prices by model, dated. Immutable; matches are remembered. */
 export interface PriceBook {
   /** Version of all price data in it: base, overlay date, overrides. */
   readonly id: string
   /** @returns `null` when no entry knows the model. @param inputTokens All input of one pass. */
   priced(key: PriceKey, at: Date, inputTokens: number): Priced | null
+  /** All that is in it, for `model_prices`: some 20,000, made on demand. */
+  entries(): Iterable<BookEntry>
 }
-
-interface OverlayEntry {
-  readonly provider: string
-  readonly model: string
-  readonly tier: string | null
-  readonly unit: Unit
-  readonly usd: string
-  readonly per: number
-  readonly from: string | null
-  readonly until: string | null
-  readonly region: string | null
-  readonly ctxFrom: number
-  readonly checked: string
-}
-
-interface RegionEntry {
-  readonly provider: string
-  readonly models: readonly string[]
-  readonly region: string
-  readonly multiplier: string
-  readonly checked: string
-}
-
-interface OverlayRate extends Rate {
-  readonly tier: string | null
-  /** Place of its name among those the model goes by; 0 = the very name that was asked for. */
-  readonly rank: number
-  readonly from: number
-  readonly until: number
-}
-
-interface Matched {
-  readonly modelId: string
-  readonly blocks: NonNullable<ReturnType<typeof baseModel>>['blocks']
-  readonly overlay: ReadonlyMap<Unit, readonly OverlayRate[]>
-  /** Entries for every model of the provider: what a tool costs where nothing else says it. */
-  readonly anyModel: ReadonlyMap<Unit, readonly OverlayRate[]>
-  readonly multiplier: string
-  readonly multiplierDecimal: Decimal
-}
-
-const read = <T>(name: string): T => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8')) as T
 
 /** Matches that are kept, misses too: a match costs 27 µs. */
 const maxMatches = 4096
 
-const suffix = /(?:-\d{8}|-\d{4}-\d{2}-\d{2}|-\d{4}|-\d{3}|-latest|-v\d+(?::\d+)?|@\d{8})$/
-
-/** Names an entry may have for an asked model: itself, then the base's name for it, or without its date or version suffix. */
-const namesOf = (model: string, baseId: string | null): readonly string[] =>
-  // Where the base tells this version from the others, an entry for the others is not for it: gpt-4o-2024-05-13.
-  baseId?.toLowerCase() === model
-    ? [...new Set([model, baseId])]
-    : [...new Set([model, baseId ?? model, model.replace(suffix, '')])]
-
-/** Takes away what the host added: `models/`, `publishers/.../models/`, `@date` of Vertex. */
-const plainName = (provider: string, model: string): string => {
-  const name = model
-    .trim()
-    .toLowerCase()
-    .replace(/^.*\/models\//, '')
-    .replace(/^models\//, '')
-  return provider === 'vertex' ? name.replace(/@.*$/, '') : name
-}
-
-const overlayRate = (entry: OverlayEntry, rank: number): OverlayRate => ({
-  usdText: entry.usd,
-  usd: decimalOf(entry.usd) as Decimal,
-  per: entry.per,
-  ctxFrom: entry.ctxFrom,
-  origin: 'overlay',
-  tier: entry.tier,
-  rank,
-  from: entry.from === null ? -Infinity : Date.parse(entry.from),
-  until: entry.until === null ? Infinity : Date.parse(entry.until),
-})
-
 const one: Decimal = { digits: 1n, scale: 0 }
 
-const pick = (rates: readonly Rate[], inputTokens: number): Rate | null => {
-  let found: Rate | null = null
-  for (const rate of rates) if (rate.ctxFrom <= inputTokens && (found === null || rate.ctxFrom >= found.ctxFrom)) found = rate
-  return found
+/** Names an entry may have for an asked model: itself, then the base's name for it, or without its date or version suffix. */
+const namesOf = (asked: readonly string[], baseId: string | null): readonly string[] => {
+  const own = baseId?.toLowerCase() ?? null
+  // Where the base tells this version from the others, an entry for the others is not for it: gpt-4o-2024-05-13.
+  if (own !== null && own === asked[0]) return [...new Set([...asked, baseId as string])]
+  return [...new Set([...asked, ...(baseId === null || own === null ? [] : [baseId, own]), ...asked.map(withoutSuffix)])]
 }
 
-/** Of the rates that hold: a named tier before none, then the closest name, the later, the larger context. */
-const best = (rates: readonly OverlayRate[], now: number, inputTokens: number): OverlayRate | null => {
-  let found: OverlayRate | null = null
-  for (const rate of rates) {
-    if (rate.from > now || rate.until <= now || rate.ctxFrom > inputTokens) continue
-    if (found === null) found = rate
-    else if ((rate.tier === null) !== (found.tier === null)) found = rate.tier === null ? found : rate
-    else if (rate.rank !== found.rank) found = rate.rank < found.rank ? rate : found
-    else if (rate.from > found.from || (rate.from === found.from && rate.ctxFrom > found.ctxFrom)) found = rate
+/** `null` = since ever, or until further notice. */
+const ms = (iso: string | null, open: number): number => (iso === null ? open : Date.parse(iso))
+
+interface Ranked {
+  readonly override: PriceOverride
+  /** Of the name; a pattern comes after all names. */
+  readonly rank: number
+  readonly order: number
+}
+
+const patternRank = 1000
+
+const rankIn = (names: readonly string[], { model }: PriceOverride): number | null => {
+  if (!model.includes('*')) {
+    const at = names.indexOf(model)
+    return at < 0 ? null : at
   }
-  return found
+  return names.some((name) => matchesPattern(model, name)) ? patternRank : null
+}
+
+const ruleOf = ({ override, rank, order }: Ranked): Rule => ({
+  says: override.free ? 'free' : override.discount === null ? 'prices' : (decimalOf(override.discount) ?? one),
+  tier: override.tier,
+  region: override.region,
+  from: ms(override.from, -Infinity),
+  until: ms(override.until, Infinity),
+  rank,
+  order,
+})
+
+const ratesIn = ({ override, rank, order }: Ranked): readonly Rate[] =>
+  Object.entries(override.prices).map(([unit, usdText]) =>
+    rateOf({
+      unit: unit as Unit,
+      usdText,
+      per: override.per,
+      origin: 'override',
+      tier: override.tier,
+      region: override.region,
+      from: ms(override.from, -Infinity),
+      until: ms(override.until, Infinity),
+      rank,
+      order,
+    }),
+  )
+
+interface Found {
+  readonly listing: Listing
+  readonly names: readonly string[]
+  readonly base: BaseModel | null
+  readonly rates: readonly Rate[]
 }
 
 /**
- * Opens the price data of this release: overlay before base, per unit the first that has it. Nothing is fetched.
+ * Opens the price data of this release, under the prices of a user's own: override before overlay before base, per unit the first that
+ * has it. Nothing is fetched; overlay and base come with the code.
  *
- * Both come with the code, so a price changes only with a version of Weir, and every row names that version.
+ * @param overrides `prices` of the configuration. The same ones give a book with the same id.
  */
-export const openPriceBook = (): PriceBook => {
-  const entries = readdirSync(new URL('./overlay/', import.meta.url))
-    .filter((name) => name.endsWith('.json'))
-    .sort()
-    .flatMap((name) => read<readonly OverlayEntry[]>(`./overlay/${name}`))
-  const regions = read<readonly RegionEntry[]>('./regions.json')
-  const checked =
-    [...entries, ...regions]
-      .map((entry) => entry.checked)
-      .sort()
-      .at(-1) ?? ''
-  const overrides = createHash('sha256').update('[]').digest('hex').slice(0, 8)
+export const openPriceBook = (overrides: readonly PriceOverride[] = []): PriceBook => {
+  const { byModel, regions, checked } = overlay()
+  const content = createHash('sha256').update(JSON.stringify(overrides)).digest('hex').slice(0, 8)
 
-  const byModel = new Map<string, OverlayEntry[]>()
-  for (const entry of entries) {
-    const key = `${entry.provider}|${entry.model}`
-    const list = byModel.get(key)
-    if (list === undefined) byModel.set(key, [entry])
-    else list.push(entry)
-  }
-
-  const match = ({ provider, model, tier, region }: PriceKey): Matched | null => {
-    const asked = plainName(provider, model)
-    const base = baseModel(provider, asked)
-    const names = namesOf(asked, base?.id ?? null)
-    const own = names.flatMap((name) => byModel.get(`${provider}|${name}`) ?? [])
-    const known = base !== null || own.some((entry) => entry.tier === null)
-    if (!known) return null
-    const ratesOf = (list: readonly OverlayEntry[]): ReadonlyMap<Unit, readonly OverlayRate[]> => {
-      const rates = new Map<Unit, OverlayRate[]>()
-      for (const entry of list) {
-        if (entry.tier !== null && entry.tier !== tier) continue
-        if (entry.region !== null && entry.region !== region) continue
-        rates.set(entry.unit, [...(rates.get(entry.unit) ?? []), overlayRate(entry, Math.max(0, names.indexOf(entry.model)))])
-      }
-      return rates
+  const lookUp = (listing: Listing, { tier }: PriceKey, region: string | null): Found => {
+    let base: BaseModel | null = null
+    for (const name of listing.names) {
+      base = baseModel(listing.provider, name)
+      if (base !== null) break
     }
-    const priced = regions.find(
-      (entry) =>
-        entry.provider === provider &&
-        entry.region === region &&
-        entry.models.some((name) => name === '*' || names.includes(name)),
+    const names = namesOf(listing.names, base?.id ?? null)
+    const rates = names.flatMap((name, rank) =>
+      (byModel.get(`${listing.provider}|${name}`) ?? [])
+        .filter((entry) => (entry.tier === null || entry.tier === tier) && (entry.region === null || entry.region === region))
+        .map((entry) => overlayRate(entry, rank)),
     )
-    const multiplier = priced?.multiplier ?? '1'
+    return { listing, names, base, rates }
+  }
+
+  const multiplierOf = (provider: string, names: readonly string[], region: string | null): Decimal => {
+    const isHere = (entry: RegionEntry): boolean =>
+      entry.provider === provider &&
+      (entry.region === region || (entry.region === '*' && region !== null && region !== 'global')) &&
+      entry.models.some((name) => name === '*' || names.includes(name))
+    return region === null ? one : (decimalOf(regions.find(isHere)?.multiplier ?? '1') ?? one)
+  }
+
+  const match = (key: PriceKey): Matched | null => {
+    const { listings, region: named, free } = nameModel(key.provider, key.model)
+    const region = named ?? key.region
+    let found: Found | null = null
+    const names: string[] = []
+    for (const listing of listings) {
+      const looked = lookUp(listing, key, region)
+      names.push(...looked.names)
+      found ??= looked
+      if (looked.base !== null || looked.rates.some(({ tier }) => tier === null)) {
+        found = looked
+        break
+      }
+    }
+    if (found === null) return null
+    const mine: Ranked[] = []
+    for (const [order, override] of overrides.entries()) {
+      if (override.provider !== key.provider) continue
+      if (override.tier !== null && override.tier !== key.tier) continue
+      if (override.region !== null && override.region !== region) continue
+      const rank = rankIn(names, override)
+      if (rank !== null) mine.push({ override, rank, order })
+    }
+    const { listing, base, rates } = found
+    const isKnown =
+      free || base !== null || rates.some(({ tier }) => tier === null) || mine.some(({ override }) => override.discount === null)
+    if (!isKnown) return null
     return {
-      modelId: base?.id ?? own[0]?.model ?? asked,
+      modelId:
+        base?.id ??
+        byModel.get(`${listing.provider}|${found.names.find((name) => byModel.has(`${listing.provider}|${name}`)) ?? ''}`)?.[0]
+          ?.model ??
+        listing.names[0] ??
+        '',
+      free,
+      assumed: listing.assumed,
+      tier: key.tier,
+      rates: [...mine.flatMap(ratesIn), ...rates],
       blocks: base?.blocks ?? [],
-      overlay: ratesOf(own),
-      anyModel: ratesOf(byModel.get(`${provider}|*`) ?? []),
-      multiplier,
-      multiplierDecimal: decimalOf(multiplier) ?? one,
+      anyModel: (byModel.get(`${listing.provider}|*`) ?? [])
+        .filter((entry) => entry.tier === null && (entry.region === null || entry.region === region))
+        .map((entry) => overlayRate(entry, 0)),
+      rules: mine.map(ruleOf),
+      multiplier: multiplierOf(listing.provider, found.names, region),
     }
   }
 
-  const matches = new Map<string, Matched | null>()
-  const matched = (key: PriceKey): Matched | null => {
+  const matches = new Map<string, ReturnType<typeof sheets> | null>()
+  const matched = (key: PriceKey): ReturnType<typeof sheets> | null => {
     const text = `${key.provider}|${key.model}|${key.tier ?? ''}|${key.region ?? ''}`
     const kept = matches.get(text)
     if (kept !== undefined) {
@@ -199,30 +185,15 @@ export const openPriceBook = (): PriceBook => {
       return kept
     }
     const found = match(key)
-    matches.set(text, found)
+    const sheet = found === null ? null : sheets(found)
+    matches.set(text, sheet)
     if (matches.size > maxMatches) matches.delete(matches.keys().next().value as string)
-    return found
+    return sheet
   }
 
   return {
-    id: `${baseVersion}+${checked}+${overrides}`,
-    priced: (key, at, inputTokens) => {
-      const found = matched(key)
-      if (found === null) return null
-      const now = at.getTime()
-      let block: Matched['blocks'][number] | null = null
-      for (const candidate of found.blocks) if (candidate.holds(at)) block = candidate
-      const overlayOf = (unit: Unit): OverlayRate | null => best(found.overlay.get(unit) ?? [], now, inputTokens)
-      return {
-        modelId: found.modelId,
-        multiplier: found.multiplier,
-        multiplierDecimal: found.multiplierDecimal,
-        rate: (unit) =>
-          overlayOf(unit) ??
-          pick(block?.rates.get(unit) ?? [], inputTokens) ??
-          best(found.anyModel.get(unit) ?? [], now, inputTokens),
-        hasTier: (unit) => (overlayOf(unit)?.tier ?? null) !== null,
-      }
-    },
+    id: `${baseVersion}+${checked}+${content}`,
+    priced: (key, at, inputTokens) => matched(key)?.(at.getTime(), inputTokens) ?? null,
+    entries: () => bookEntries(overrides),
   }
 }

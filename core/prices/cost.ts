@@ -1,26 +1,29 @@
 /** What a quantity is counted and priced in (cost.md §1). Token units are disjoint: `input` is what no other input unit covers. */
-export type Unit =
-  | 'input'
-  | 'cache_read'
-  | 'cache_write'
-  | 'cache_write_1h'
-  | 'output'
-  | 'reasoning'
-  | 'input_audio'
-  | 'cache_read_audio'
-  | 'output_audio'
-  | 'input_image'
-  | 'cache_read_image'
-  | 'output_image'
-  | 'image'
-  | 'audio_second'
-  | 'character'
-  | 'page'
-  | 'request'
-  | 'web_search'
-  | 'file_search'
-  | 'x_search'
-  | 'container'
+export const units = [
+  'input',
+  'cache_read',
+  'cache_write',
+  'cache_write_1h',
+  'output',
+  'reasoning',
+  'input_audio',
+  'cache_read_audio',
+  'output_audio',
+  'input_image',
+  'cache_read_image',
+  'output_image',
+  'image',
+  'audio_second',
+  'character',
+  'page',
+  'request',
+  'web_search',
+  'file_search',
+  'x_search',
+  'container',
+] as const
+
+export type Unit = (typeof units)[number]
 
 /** `quantity x unitPriceUsd x multiplier / per`, rounded half-even to 10^-12 USD once. Decimal strings are exact. */
 export interface CostLine {

@@ -25,6 +25,7 @@ const facts = (provider: string, model: string, more: Partial<CallFacts> = {}): 
   serverAddress: null,
   asked: {},
   attempt: 1,
+  trustCost: provider === 'openrouter' || provider === 'xai' || provider === 'perplexity',
   ...more,
 })
 
@@ -340,9 +341,8 @@ test('a newer version is not priced as the older one whose name it begins with',
   expect(book.priced({ provider: 'anthropic', model: 'claude-sonnet-4-9', tier: null, region: null }, august, 1)).toBeNull()
   // The base knows v1 alone, at 0.1.
   expect(
-    book
-      .priced({ provider: 'bedrock', model: 'amazon.titan-embed-text-v2:0', tier: null, region: null }, august, 1)
-      ?.rate('input')?.usdText,
+    book.priced({ provider: 'bedrock', model: 'amazon.titan-embed-text-v2:0', tier: null, region: null }, august, 1)?.own('input')
+      ?.rate.usdText,
   ).toBe('0.02')
   expect(
     book.priced({ provider: 'anthropic', model: 'claude-sonnet-4-5-20250929', tier: null, region: null }, august, 1)?.modelId,

@@ -1,8 +1,22 @@
 import type { Outcome } from '../exchange.js'
 import type { Usage } from '../usage.js'
-import type { Priced, PriceBook } from './book.js'
-import type { Cost, CostLine, CostStatus, Unit } from './cost.js'
-import { amountPico, picoOf, usdOf } from './money.js'
+import { Bill, mostPico, type Place } from './bill.js'
+import type { PriceBook } from './book.js'
+import type { Cost, CostStatus } from './cost.js'
+import { feeQuantities } from './fees.js'
+import { pricedModel } from './model-names.js'
+import { addAmounts, picoOf, usdOf, usdOfAmount } from './money.js'
+import { tokenQuantities } from './quantities.js'
+import type { Priced } from './sheet.js'
+
+/** A send that was given up after its answer had begun, or on a time-out: the provider may bill it. */
+export interface GivenUp {
+  /** Position in the attempts, from 1. */
+  readonly attempt: number
+  readonly provider: string
+  readonly model: string
+  readonly usage: Usage
+}
 
 /** All that decides the price of a call beside its usage. */
 export interface CallFacts {
@@ -12,6 +26,7 @@ export interface CallFacts {
   readonly endpoint: string
   readonly outcome: Outcome
   readonly status: number
+  /** The override, if there is one. */
   readonly requestModel: string | null
   readonly responseModel: string | null
   /** `host:port` of the upstream: some regions are a host. */
@@ -20,6 +35,12 @@ export interface CallFacts {
   readonly asked: Readonly<Record<string, string | number>>
   /** Position in the attempts, from 1, of the one whose answer this is. */
   readonly attempt: number
+  /** What the provider tells of its own cost is the total (`Provider.trustCost`). Absent: it is not. */
+  readonly trustCost?: boolean
+  /** What was charged for the same response before; `wire`: all of it. Absent or `null`: nothing. */
+  readonly charged?: { readonly usd: string; readonly source: 'wire' | 'estimated' } | null
+  /** Attempts before this one that are billed. */
+  readonly givenUp?: readonly GivenUp[]
 }
 
 const standardTiers = new Set(['', 'default', 'standard', 'on_demand', 'auto', 'standard_only'])
@@ -27,155 +48,24 @@ const standardTiers = new Set(['', 'default', 'standard', 'on_demand', 'auto', '
 const tierOf = (usage: Usage, asked: CallFacts['asked']): string | null => {
   const told =
     usage.serviceTier ?? (asked.speed === 'fast' ? 'fast' : typeof asked.service_tier === 'string' ? asked.service_tier : '')
+  if (standardTiers.has(told)) return null
   const tier = told.toLowerCase()
   return standardTiers.has(tier) ? null : tier
 }
 
+const openAiHost = /^(eu|us)\.api\.openai\.com(?::|$)/
+const vertexHost = /^(?:([a-z0-9-]+)-)?aiplatform\.(?:([a-z]+)\.rep\.)?googleapis\.com(?::|$)/
+
 const regionOf = (usage: Usage, { provider, serverAddress, asked }: CallFacts): string | null => {
-  if (provider === 'openai') return /^(eu|us)\.api\.openai\.com(?::|$)/.exec(serverAddress ?? '')?.[1] ?? null
+  if (provider === 'openai') return serverAddress === null ? null : (openAiHost.exec(serverAddress)?.[1] ?? null)
+  if (provider === 'vertex' && usage.region === null && serverAddress !== null) {
+    const host = vertexHost.exec(serverAddress)
+    return host === null ? null : (host[1] ?? host[2] ?? 'global')
+  }
   return usage.region ?? (typeof asked.inference_geo === 'string' ? asked.inference_geo : null)
 }
 
-/** Whose own figure of the cost is taken over (cost.md §4). */
-const trusted = new Set(['openrouter', 'xai', 'perplexity', 'vercel'])
-
-const isInput = new Set<Unit>([
-  'input',
-  'cache_read',
-  'cache_write',
-  'cache_write_1h',
-  'input_audio',
-  'cache_read_audio',
-  'input_image',
-  'cache_read_image',
-])
-const isOutput = new Set<Unit>(['output', 'reasoning', 'output_audio', 'output_image'])
-
-type Quantities = readonly (readonly [Unit, number])[]
-
-/** Disjoint token quantities: each token is in one line. */
-const tokenQuantities = (usage: Omit<Usage, 'parts'>, reasoningApart: boolean): Quantities => {
-  const billedInput = usage.extra.billed_input_tokens
-  const billedOutput = usage.extra.billed_output_tokens
-  if (billedInput !== undefined || billedOutput !== undefined)
-    return [
-      ['input', billedInput ?? 0],
-      ['output', billedOutput ?? 0],
-    ]
-  let rest = usage.inputTokens ?? 0
-  const take = (wanted: number): number => {
-    const taken = Math.max(0, Math.min(wanted, rest))
-    rest -= taken
-    return taken
-  }
-  const write = take(usage.cacheWriteTokens ?? 0)
-  const write1h = Math.min(write, usage.cacheWrite1hTokens ?? 0)
-  const readAudio = take(usage.cacheReadAudioTokens ?? 0)
-  const readImage = take(usage.cacheReadImageTokens ?? 0)
-  const readText = take((usage.cacheReadTokens ?? 0) - readAudio - readImage)
-  const audio = take((usage.inputAudioTokens ?? 0) - readAudio)
-  const image = take((usage.inputImageTokens ?? 0) - readImage)
-  const fresh = rest
-  rest = usage.outputTokens ?? 0
-  const outputAudio = take(usage.outputAudioTokens ?? 0)
-  const outputImage = take(usage.outputImageTokens ?? 0)
-  const reasoning = reasoningApart ? take(usage.reasoningTokens ?? 0) : 0
-  return [
-    ['input', fresh],
-    ['cache_read', readText],
-    ['cache_write', write - write1h],
-    ['cache_write_1h', write1h],
-    ['input_audio', audio],
-    ['cache_read_audio', readAudio],
-    ['input_image', image],
-    ['cache_read_image', readImage],
-    ['output', rest],
-    ['reasoning', reasoning],
-    ['output_audio', outputAudio],
-    ['output_image', outputImage],
-  ]
-}
-
-const feeUnits: readonly (readonly [string, Unit])[] = [
-  ['web_search_requests', 'web_search'],
-  ['file_search_calls', 'file_search'],
-  ['x_search_calls', 'x_search'],
-  ['code_interpreter_calls', 'container'],
-  ['images', 'image'],
-  ['pages', 'page'],
-  ['characters', 'character'],
-  ['requests', 'request'],
-]
-
-const feeQuantities = ({ extra }: Usage): Quantities => feeUnits.map(([name, unit]) => [unit, extra[name] ?? 0])
-
-/** Where a unit has no price of its own. Output of another kind than text has none to fall back on. */
-const fallbacks: Partial<Record<Unit, readonly Unit[]>> = {
-  cache_read: ['input'],
-  cache_write: ['input'],
-  cache_write_1h: ['cache_write', 'input'],
-  input_audio: ['input'],
-  cache_read_audio: ['cache_read', 'input_audio', 'input'],
-  input_image: ['input'],
-  cache_read_image: ['cache_read', 'input_image', 'input'],
-}
-
-interface Tally {
-  readonly lines: CostLine[]
-  /** Reasons by how much they weigh; the heaviest becomes the status. */
-  readonly estimated: Set<string>
-  readonly partial: Set<string>
-}
-
-interface Where {
-  readonly attempt: number
-  readonly part: number | null
-  readonly tier: string | null
-}
-
-const one = { digits: 1n, scale: 0 }
-
-const addLines = (quantities: Quantities, priced: Priced, where: Where, tally: Tally): void => {
-  for (const [unit, quantity] of quantities) {
-    if (quantity <= 0) continue
-    let rate = priced.rate(unit)
-    let pricedAs = unit
-    for (const other of rate === null ? (fallbacks[unit] ?? []) : []) {
-      rate = priced.rate(other)
-      pricedAs = other
-      if (rate !== null) break
-    }
-    const isToken = isInput.has(unit) || isOutput.has(unit)
-    const multiplied = isToken && priced.multiplier !== '1'
-    const line = {
-      unit,
-      model: priced.modelId,
-      attempt: where.attempt,
-      part: where.part,
-      quantity,
-      per: rate?.per ?? 1,
-      multiplier: multiplied ? priced.multiplier : '1',
-    }
-    if (rate === null) {
-      tally.partial.add(`no_price_${unit}`)
-      tally.lines.push({ ...line, unitPriceUsd: '0', amountUsd: null, from: 'none' })
-      continue
-    }
-    if (unit === 'cache_write_1h' && pricedAs !== unit) tally.estimated.add('no_1h_price')
-    if (where.tier !== null && isToken && !priced.hasTier(pricedAs)) tally.estimated.add('no_tier_price')
-    const quantityDecimal = Number.isInteger(quantity)
-      ? { digits: BigInt(quantity), scale: 0 }
-      : { digits: BigInt(Math.round(quantity * 1e6)), scale: 6 }
-    const amount = amountPico(quantityDecimal, rate.usd, multiplied ? priced.multiplierDecimal : one, rate.per)
-    tally.lines.push({ ...line, unitPriceUsd: rate.usdText, amountUsd: usdOf(amount), from: rate.origin })
-  }
-}
-
-const sumUsd = (lines: readonly CostLine[], wanted: (unit: Unit) => boolean): string => {
-  let sum = 0n
-  for (const line of lines) if (line.amountUsd !== null && wanted(line.unit)) sum += picoOf(line.amountUsd) ?? 0n
-  return usdOf(sum)
-}
+const freeApis = new Set(['count_tokens', 'count_content_tokens'])
 
 /** Why an API owes nothing for a call that has used nothing, as its reader found. */
 const withoutUsage: Partial<Record<string, string>> = {
@@ -186,25 +76,20 @@ const withoutUsage: Partial<Record<string, string>> = {
   responses: 'poll',
 }
 
-const freeApis = new Set(['count_tokens', 'count_content_tokens'])
-
-/** The largest amount a row can hold. More is no price of a call but a broken count, and would make the store refuse the batch. */
-const maxPico = 999_999n * 10n ** 12n
-
-const isTooLarge = (usd: string | null): boolean => usd !== null && (picoOf(usd) ?? 0n) > maxPico
-
 /** Why nothing is owed; `null` when something may be. */
-const notBillable = (facts: CallFacts): string | null => {
-  if (facts.outcome === 'refused') return 'refused'
-  if (facts.outcome === 'cached') return 'cached'
-  if (freeApis.has(facts.api)) return 'free'
+const notBillable = (usage: Usage, facts: CallFacts): string | null => {
+  const { outcome, api, status } = facts
+  if (outcome === 'refused') return 'refused'
+  if (outcome === 'cached') return 'cached'
+  if (freeApis.has(api)) return 'free'
   // A batch repeats its sum at every poll.
-  if (facts.api === 'batch') return 'poll'
-  if (facts.status >= 400) return 'http_error'
+  if (api === 'batch') return 'poll'
+  if (status >= 400) return 'http_error'
   // Failures before a response byte cost nothing, except where we gave up waiting: the model may have worked all the while.
-  if (facts.status === 0 && (facts.outcome === 'upstream_abort' || facts.outcome === 'client_abort')) return 'no_answer'
+  if (status === 0 && (outcome === 'upstream_abort' || outcome === 'client_abort')) return 'no_answer'
   // Model lists, file reads, polls. A WebSocket (101) begins with a GET and is billed all the same.
-  if (facts.api === '' && facts.status !== 101 && /^(?:GET|HEAD|DELETE|OPTIONS) /.test(facts.endpoint)) return 'read'
+  if (api === '' && status !== 101 && /^(?:GET|HEAD|DELETE|OPTIONS) /.test(facts.endpoint)) return 'read'
+  if (usage.usageSource === 'none' && usage.reason === 'not_applicable') return withoutUsage[api] ?? null
   return null
 }
 
@@ -222,114 +107,190 @@ const nothing = (priceId: string, status: CostStatus, reason: string, totalUsd: 
   priceId,
 })
 
+/** How a call was priced. */
 interface Own {
-  readonly tally: Tally
-  /** `null` = no price for any of it. */
+  readonly bill: Bill
+  /** False: no list knows the model. */
   readonly known: boolean
+  readonly free: boolean
+  /** Something of the call is a quantity, whether the provider told it or the request did. */
+  readonly counted: boolean
+  /** A quantity that has a price was not told. */
+  readonly untold: boolean
 }
 
-const ownLines = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Own => {
-  const tally: Tally = { lines: [], estimated: new Set(), partial: new Set() }
+const hasServerTools = ({ extra }: Usage): boolean =>
+  (extra.web_search_requests ?? 0) > 0 || (extra.web_fetch_requests ?? 0) > 0 || (extra.code_execution_requests ?? 0) > 0
+
+/** @param bill Gets the lines. */
+const bills = (usage: Usage, facts: CallFacts, bill: Bill, at: Date, book: PriceBook): Own => {
   const tier = tierOf(usage, facts.asked)
   const region = regionOf(usage, facts)
-  const callModel = facts.responseModel ?? facts.requestModel ?? ''
+  const callModel = pricedModel(facts.provider, facts.requestModel, facts.responseModel)
   const pricedFor = (model: string, inputTokens: number): Priced | null =>
     model === '' ? null : book.priced({ provider: facts.provider, model, tier, region }, at, inputTokens)
+  const place = (part: number | null, variant: string | null = null): Place => ({ attempt: facts.attempt, part, tier, variant })
 
-  let known = false
-  const passes = usage.parts.length > 0 ? usage.parts : [null]
-  for (const [index, part] of passes.entries()) {
-    const counted = part ?? usage
-    const model = part?.model ?? callModel
-    let inputTokens = counted.inputTokens ?? 0
-    let priced = pricedFor(model, inputTokens)
-    if (
-      priced !== null &&
-      part === null &&
-      (usage.extra.web_search_requests ?? usage.extra.web_fetch_requests ?? 0) > 0 &&
-      facts.api === 'messages'
-    ) {
+  const forCall = pricedFor(callModel, usage.inputTokens ?? 0)
+  if (forCall?.free === true) return { bill, known: true, free: true, counted: true, untold: false }
+  // What is billed by the character, second, page or piece has no tokens to bill.
+  const fees = forCall === null ? null : feeQuantities(usage, facts, forCall)
+  const tokensCount = fees?.insteadOfTokens !== true && usage.usageSource !== 'none'
+  let known = forCall !== null
+  let free = false
+  if (tokensCount && usage.parts.length === 0) {
+    let priced = forCall
+    if (priced !== null && facts.api === 'messages' && hasServerTools(usage)) {
       // A server tool makes several passes that the answer tells as one sum: none of them need have had so much input.
-      const smallest = pricedFor(model, 0)
-      if (smallest !== null && smallest.rate('input')?.usdText !== priced.rate('input')?.usdText) {
-        tally.estimated.add('passes_in_one_sum')
+      const smallest = pricedFor(callModel, 0)
+      if (smallest !== null && smallest !== priced) {
+        bill.estimated.add('passes_in_one_sum')
         priced = smallest
-        inputTokens = 0
       }
     }
-    if (priced === null) {
-      tally.partial.add('unknown_model')
-      continue
+    if (priced === null) bill.partial.add('unknown_model')
+    else {
+      const { own } = priced
+      const list = priced
+      const where = place(null)
+      // Seconds of sound are billed once: as seconds, where the tokens they make have no price of their own.
+      const soundIsTime = fees?.coversAudio === true && own('input_audio') === null
+      tokenQuantities(usage, own('reasoning') !== null, (unit, quantity) => {
+        if (!(soundIsTime && (unit === 'input_audio' || unit === 'cache_read_audio'))) bill.add(unit, quantity, list, where)
+      })
     }
-    known = true
-    addLines(
-      tokenQuantities(counted, priced.rate('reasoning') !== null),
-      priced,
-      { attempt: facts.attempt, part: part === null ? null : index, tier },
-      tally,
-    )
+  } else if (tokensCount) {
+    known = false
+    free = true
+    for (const [index, part] of usage.parts.entries()) {
+      const priced = pricedFor(part.model ?? callModel, part.inputTokens ?? 0)
+      if (priced === null) {
+        bill.partial.add('unknown_model')
+        free = false
+        continue
+      }
+      known = true
+      if (priced.free) continue
+      free = false
+      const where = place(index)
+      tokenQuantities(part, priced.own('reasoning') !== null, (unit, quantity) => bill.add(unit, quantity, priced, where))
+    }
   }
-  const forFees = pricedFor(callModel, usage.inputTokens ?? 0)
-  if (forFees !== null) {
-    addLines(feeQuantities(usage), forFees, { attempt: facts.attempt, part: null, tier: null }, tally)
-    // A fee for the request itself is in the prices, not in the usage (Perplexity).
-    if (forFees.rate('request') !== null && usage.extra.requests === undefined)
-      addLines([['request', 1]], forFees, { attempt: facts.attempt, part: null, tier: null }, tally)
+  if (fees !== null && forCall !== null) {
+    for (const { unit, quantity, variant } of fees.quantities) bill.add(unit, quantity, forCall, place(null, variant))
+    for (const reason of fees.partial) bill.partial.add(reason)
+    for (const reason of fees.estimated) bill.estimated.add(reason)
   }
-  return { tally, known }
+  const billedApart =
+    fees?.insteadOfTokens === true ||
+    usage.extra.billed_input_tokens !== undefined ||
+    usage.extra.billed_output_tokens !== undefined
+  const outputCosts = forCall !== null && !isNothing(forCall)
+  const untold =
+    !billedApart && (usage.inputTokens === null || (usage.outputTokens === null && outputCosts)) && fees?.coversAudio !== true
+  return { bill, known, free, counted: usage.usageSource !== 'none' || fees?.insteadOfTokens === true, untold }
 }
 
-const unbounded = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
-  const free =
-    notBillable(facts) ??
-    (usage.reason === 'not_applicable' && usage.usageSource === 'none' ? (withoutUsage[facts.api] ?? null) : null)
-  if (free !== null) {
-    const cost = nothing(book.id, 'not_billable', free, '0')
-    if (free !== 'cached' || usage.usageSource === 'none') return cost
-    const { tally, known } = ownLines(usage, facts, at, book)
-    return known ? { ...cost, savedUsd: sumUsd(tally.lines, () => true) } : cost
-  }
+/** Has output no price at all? Embeddings and rankings have none, and tell none. */
+const isNothing = ({ own }: Priced): boolean =>
+  [own('output'), own('output_audio'), own('output_image')].every((output) => output === null || output.amount(1) === 0)
 
-  const { tally, known } = ownLines(usage, facts, at, book)
-  const counted = usage.usageSource !== 'none'
-  const own = known && counted
-  const lines = own ? tally.lines : []
-  const amounts = {
-    lines,
-    inputUsd: own ? sumUsd(lines, (unit) => isInput.has(unit)) : null,
-    outputUsd: own ? sumUsd(lines, (unit) => isOutput.has(unit)) : null,
-    otherUsd: own ? sumUsd(lines, (unit) => !isInput.has(unit) && !isOutput.has(unit)) : null,
-    ownUsd: own ? sumUsd(lines, () => true) : null,
-    providerUsd: usage.providerCostUsd,
-    savedUsd: null,
-    priceId: book.id,
+const isTooLarge = (usd: string | null): boolean => usd !== null && (picoOf(usd) ?? 0n) > mostPico
+
+/** What was charged before is not charged again. */
+const lessCharged = (cost: Cost, charged: CallFacts['charged'], priceId: string): Cost => {
+  if (charged === null || charged === undefined) return cost
+  if (charged.source === 'wire') return nothing(priceId, 'not_billable', 'already_charged', '0')
+  if (cost.totalUsd === null) return cost
+  const left = (picoOf(cost.totalUsd) ?? 0n) - (picoOf(charged.usd) ?? 0n)
+  return { ...cost, totalUsd: left <= 0n ? '0' : usdOf(left), reason: 'less_already_charged' }
+}
+
+const words = (reasons: ReadonlySet<string>): string => [...reasons].join(' ')
+
+const statusOf = (own: Own, usage: Usage): { readonly status: CostStatus; readonly reason: string | null } => {
+  const { bill } = own
+  // Pictures, sound, files and turns kept elsewhere, of which our count knows nothing: the sum is a lower bound.
+  for (const note of usage.notes) if (note.endsWith('_not_counted')) bill.partial.add(note)
+  if (bill.partial.size > 0) return { status: 'partial', reason: words(bill.partial) }
+  if (own.untold) return { status: 'partial', reason: 'quantity_not_told' }
+  if (usage.usageSource === 'estimated') bill.estimated.add(usage.reason ?? 'estimated')
+  for (const note of usage.notes) {
+    if (note.startsWith('clamped') || note === 'total_mismatch') bill.estimated.add('usage_clamped')
+    if (note === 'byok_cost_not_told') bill.estimated.add(note)
   }
-  if (usage.providerCostUsd !== null && trusted.has(facts.provider))
-    return { ...amounts, totalUsd: usage.providerCostUsd, status: 'provider', reason: null }
-  if (!counted)
-    return { ...nothing(book.id, 'unpriced', usage.reason ?? 'not_on_wire', null), providerUsd: usage.providerCostUsd }
-  if (!own) return { ...nothing(book.id, 'unpriced', 'unknown_model', null), providerUsd: usage.providerCostUsd }
-  if (lines.length > 0 && lines.every((line) => line.amountUsd === null))
-    return {
-      ...amounts,
-      inputUsd: null,
-      outputUsd: null,
-      otherUsd: null,
-      ownUsd: null,
-      totalUsd: null,
-      status: 'unpriced',
-      reason: [...tally.partial].join(' '),
+  return bill.estimated.size > 0 ? { status: 'estimated', reason: words(bill.estimated) } : { status: 'exact', reason: null }
+}
+
+/** The attempts before the one that was answered: each with lines of its own, at its own provider and model. */
+const addGivenUp = (facts: CallFacts, bill: Bill, at: Date, book: PriceBook): void => {
+  for (const { attempt, provider, model, usage } of facts.givenUp ?? []) {
+    const before = bill.total
+    const own = bills(
+      usage,
+      { ...facts, attempt, provider, requestModel: model, responseModel: null, api: 'chat' },
+      bill,
+      at,
+      book,
+    )
+    if (!own.known) bill.partial.add('unknown_model')
+    else if (usage.outputTokens === null) bill.partial.add('quantity_not_told')
+    bill.estimated.add('attempt_given_up')
+    bill.earlier = addAmounts(bill.earlier, difference(bill.total, before))
+  }
+}
+
+const difference = (a: Bill['total'], b: Bill['total']): Bill['total'] =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : BigInt(a) - BigInt(b)
+
+const amountsOf = (bill: Bill): Pick<Cost, 'lines' | 'inputUsd' | 'outputUsd' | 'otherUsd' | 'ownUsd'> => ({
+  lines: bill.lines,
+  inputUsd: usdOfAmount(bill.input),
+  outputUsd: usdOfAmount(bill.output),
+  otherUsd: usdOfAmount(bill.other),
+  ownUsd: usdOfAmount(bill.total),
+})
+
+const free = (usage: Usage, facts: CallFacts, reason: string, at: Date, book: PriceBook): Cost => {
+  const bill = new Bill()
+  if (facts.givenUp !== undefined && facts.givenUp.length > 0) {
+    // The answer costs nothing; what was given up before it does.
+    addGivenUp(facts, bill, at, book)
+    if (bill.priced > 0) {
+      const status = bill.partial.size > 0 ? ('partial' as const) : ('estimated' as const)
+      const why = words(bill.partial.size > 0 ? bill.partial : bill.estimated)
+      const amounts = amountsOf(bill)
+      return { ...amounts, providerUsd: null, totalUsd: amounts.ownUsd, savedUsd: null, status, reason: why, priceId: book.id }
     }
-  const untold = usage.inputTokens === null || usage.outputTokens === null
-  if (tally.partial.size > 0)
-    return { ...amounts, totalUsd: amounts.ownUsd, status: 'partial', reason: [...tally.partial].join(' ') }
-  if (untold && Object.keys(usage.extra).length === 0)
-    return { ...amounts, totalUsd: amounts.ownUsd, status: 'partial', reason: 'quantity_not_told' }
-  if (usage.usageSource === 'estimated') tally.estimated.add(usage.reason ?? 'estimated')
-  if (usage.notes.some((note) => note.startsWith('clamped') || note === 'total_mismatch')) tally.estimated.add('usage_clamped')
-  if (tally.estimated.size > 0)
-    return { ...amounts, totalUsd: amounts.ownUsd, status: 'estimated', reason: [...tally.estimated].join(' ') }
-  return { ...amounts, totalUsd: amounts.ownUsd, status: 'exact', reason: null }
+  }
+  const cost = nothing(book.id, 'not_billable', reason, '0')
+  if (reason !== 'cached' || usage.usageSource === 'none') return cost
+  const saved = bills(usage, facts, new Bill(), at, book)
+  return saved.known && !saved.free && saved.bill.priced > 0 ? { ...cost, savedUsd: usdOfAmount(saved.bill.total) } : cost
+}
+
+const billable = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
+  const bill = new Bill()
+  if (facts.givenUp !== undefined) addGivenUp(facts, bill, at, book)
+  const own = bills(usage, facts, bill, at, book)
+  const providerUsd = usage.providerCostUsd
+  if (own.free && bill.lines.length === 0) return { ...nothing(book.id, 'not_billable', 'free', '0'), providerUsd }
+  const hasOwn = own.known && own.counted && (bill.priced > 0 || bill.lines.length === 0)
+  const amounts = hasOwn
+    ? amountsOf(bill)
+    : { lines: own.known && own.counted ? bill.lines : [], inputUsd: null, outputUsd: null, otherUsd: null, ownUsd: null }
+  const rest = { ...amounts, providerUsd, savedUsd: null, priceId: book.id }
+  if (providerUsd !== null && facts.trustCost === true)
+    return {
+      ...rest,
+      totalUsd: bill.earlier === 0 ? providerUsd : usdOf((picoOf(providerUsd) ?? 0n) + BigInt(bill.earlier)),
+      status: 'provider',
+      reason: bill.earlier === 0 ? null : 'attempt_given_up',
+    }
+  if (!own.counted) return { ...rest, totalUsd: null, status: 'unpriced', reason: usage.reason ?? 'not_on_wire' }
+  if (!own.known) return { ...rest, totalUsd: null, status: 'unpriced', reason: 'unknown_model' }
+  if (!hasOwn) return { ...rest, totalUsd: null, status: 'unpriced', reason: words(bill.partial) }
+  return { ...rest, totalUsd: amounts.ownUsd, ...statusOf(own, usage) }
 }
 
 /**
@@ -339,7 +300,10 @@ const unbounded = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): C
  * @returns Lines that are disjoint and add up to `ownUsd`; the first status of cost.md §1 that applies. Unknown is `null`, never 0.
  */
 export const price = (usage: Usage, facts: CallFacts, at: Date, book: PriceBook): Cost => {
-  const cost = unbounded(isTooLarge(usage.providerCostUsd) ? { ...usage, providerCostUsd: null } : usage, facts, at, book)
-  const amounts = [cost.ownUsd, cost.totalUsd, cost.savedUsd, ...cost.lines.map((line) => line.amountUsd)]
-  return amounts.some(isTooLarge) ? nothing(book.id, 'unpriced', 'out_of_range', null) : cost
+  const told = isTooLarge(usage.providerCostUsd) ? { ...usage, providerCostUsd: null } : usage
+  const reason = notBillable(told, facts)
+  const cost =
+    reason === null ? lessCharged(billable(told, facts, at, book), facts.charged, book.id) : free(told, facts, reason, at, book)
+  if (isTooLarge(cost.ownUsd) || isTooLarge(cost.savedUsd)) return nothing(book.id, 'unpriced', 'out_of_range', null)
+  return cost
 }

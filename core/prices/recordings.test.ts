@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readAnswer } from '../providers/read-answer.js'
 import { recordings, recordingsDir, type Recording } from '../providers/recordings.js'
+import { builtInProviders } from '../providers/registry.js'
 import { readUsage } from '../usage-reader.js'
 import { noUsage, type Usage } from '../usage.js'
 import { openPriceBook } from './book.js'
@@ -27,6 +28,7 @@ const costOf = (recording: Recording, usage: Usage, responseModel: string | null
       serverAddress: null,
       asked: {},
       attempt: 1,
+      trustCost: builtInProviders.get(recording.provider)?.trustCost ?? false,
     },
     at,
     book,

@@ -13,6 +13,7 @@ import { completeUsage } from './estimate.js'
 import { nothingKnown, type Known } from './known.js'
 import { inputPreview, outputPreview, wellFormed } from './preview.js'
 import { traceIds } from './trace-ids.js'
+import { trustsCostByDefault, type TrustsCost } from './trusts-cost.js'
 
 const maxUInt32 = 4_294_967_295
 const noUuid = '00000000-0000-0000-0000-000000000000'
@@ -127,6 +128,13 @@ export interface Position {
   readonly offset: number
 }
 
+interface EnrichOptions {
+  readonly book: PriceBook
+  readonly known?: Known
+  /** Default: as of the built-in providers. */
+  readonly trustsCost?: TrustsCost
+}
+
 /**
  * Works out everything a row holds from one `end` event: tokens, cost, trace, previews, decoded bodies.
  *
@@ -138,7 +146,7 @@ export interface Position {
 export const enrich = (
   exchange: Exchange,
   position: Position,
-  { book, known = nothingKnown }: { readonly book: PriceBook; readonly known?: Known },
+  { book, known = nothingKnown, trustsCost = trustsCostByDefault }: EnrichOptions,
 ): Enriched => {
   const { identity, api, counts } = exchange
   const request = bodyText(exchange.reqBody, counts.reqBytes)
@@ -163,6 +171,7 @@ export const enrich = (
     serverAddress: exchange.serverAddress,
     asked: exchange.priceFacts,
     attempt: Math.max(1, exchange.attempts.length),
+    trustCost: trustsCost(exchange.provider),
     charged: known.charged,
   }
   const cost = price(usage, facts, new Date(exchange.startedAt), book)

@@ -5,6 +5,7 @@ import type { Cost } from '../../core/prices/cost.js'
 import { price } from '../../core/prices/price.js'
 import { readUsage } from '../../core/usage-reader.js'
 import type { Usage } from '../../core/usage.js'
+import type { TrustsCost } from '../enrich/trusts-cost.js'
 
 /** What reads were billed by an earlier row: a verdict of the log, which no book changes. */
 const settled = new Set(['already_charged', 'less_already_charged'])
@@ -56,7 +57,7 @@ const word = (text: string): string | null => (text === '' ? null : text)
  *
  * @returns `null` where the book has no say: another row was charged for it.
  */
-export const priceAgain = (call: BookedCall, book: PriceBook): Cost | null => {
+export const priceAgain = (call: BookedCall, book: PriceBook, trustsCost: TrustsCost): Cost | null => {
   if (settled.has(call.costReason)) return null
   // `model` is the override where there was one; else it is one of the other two.
   const overridden = call.model !== call.responseModel && call.model !== call.requestModel
@@ -73,6 +74,7 @@ export const priceAgain = (call: BookedCall, book: PriceBook): Cost | null => {
       serverAddress: word(call.serverAddress),
       asked: Object.fromEntries(Object.entries(call.priceFacts).map(([fact, text]) => [fact, factOf(text)])),
       attempt: Math.max(1, call.attempts.length),
+      trustCost: trustsCost(call.provider),
     },
     new Date(Number(call.atMs)),
     book,

@@ -13,6 +13,7 @@ import { acquireFolderLock } from '../../core/folder-lock.js'
 import type { PriceBook } from '../../core/prices/book.js'
 import type { Cost } from '../../core/prices/cost.js'
 import { picoOf, usdOf } from '../../core/prices/money.js'
+import { trustsCostByDefault, type TrustsCost } from '../enrich/trusts-cost.js'
 import { plannedChunk } from './planned-chunk.js'
 import { priceAgain } from './price-again.js'
 
@@ -43,6 +44,8 @@ export interface RepriceReport {
 export interface RepriceOptions {
   readonly db: Db
   readonly book: PriceBook
+  /** Default: as of the built-in providers. */
+  readonly trustsCost?: TrustsCost
   /** `WEIR_DATA` */
   readonly dataDir: string
   readonly now: () => number
@@ -74,8 +77,8 @@ interface Change {
 }
 
 /** @returns `null` when the call costs what it did. */
-const changeOf = (call: BookedCall, book: PriceBook): Change | null => {
-  const cost = priceAgain(call, book)
+const changeOf = (call: BookedCall, book: PriceBook, trustsCost: TrustsCost): Change | null => {
+  const cost = priceAgain(call, book, trustsCost)
   if (cost === null) return null
   const delta = pico(cost.totalUsd) - pico(call.costUsd)
   const sameNull = (cost.totalUsd === null) === (call.costUsd === null)
@@ -193,7 +196,17 @@ export const finishReprice = async (db: Db, dataDir: string): Promise<boolean> =
  * @throws FolderOwnedError while another run writes. DbError when the store does not answer: what is written stays.
  */
 export const reprice = async (options: RepriceOptions): Promise<RepriceReport> => {
-  const { db, book, dataDir, now, scope, dryRun, onProgress = () => undefined, signal } = options
+  const {
+    db,
+    book,
+    dataDir,
+    now,
+    scope,
+    dryRun,
+    onProgress = () => undefined,
+    signal,
+    trustsCost = trustsCostByDefault,
+  } = options
   const dir = stateDir(dataDir)
   const planned = plannedChunk(dir)
   const lock = dryRun ? null : await acquireFolderLock(dir)
@@ -214,7 +227,7 @@ export const reprice = async (options: RepriceOptions): Promise<RepriceReport> =
         after = { atMs: Number(last.atMs), id: last.id }
         const changes: Change[] = []
         for (const call of calls) {
-          const change = changeOf(call, book)
+          const change = changeOf(call, book, trustsCost)
           differences.add(call, change)
           if (change !== null) changes.push(change)
         }

@@ -1,4 +1,5 @@
 import { openPriceBook } from '../../core/prices/book.js'
+import type { PriceOverride } from '../../core/prices/override.js'
 import { price } from '../../core/prices/price.js'
 import { readUsage } from '../../core/usage-reader.js'
 import type { CallRecord, Ending } from '../record.js'
@@ -12,8 +13,8 @@ const sources = { provider: 'provider', exact: 'usage', not_billable: 'usage', e
  * What a call cost, as flat header pairs, by the functions that price its row. Nothing is counted here: where the provider told no usage,
  * where only a part can be priced, and where an answer is read again, whoever asks is told nothing.
  */
-export const openTellCost = (): TellCost => {
-  const book = openPriceBook()
+export const openTellCost = (overrides: readonly PriceOverride[]): TellCost => {
+  const book = openPriceBook(overrides)
   return (record: CallRecord, { outcome, status }: Ending) => {
     const { call, target, asked, reader } = record
     if (call === null || target === null || reader === null || outcome !== 'complete' || call.method !== 'POST') return null
@@ -32,6 +33,7 @@ export const openTellCost = (): TellCost => {
         serverAddress: origin.slice(origin.indexOf('//') + 2),
         asked: asked?.priceFacts ?? {},
         attempt: 1,
+        trustCost: provider.trustCost,
       },
       new Date(record.startedAtMs),
       book,
