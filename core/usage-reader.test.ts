@@ -201,111 +201,27 @@ const broken = (usage: Omit<Usage, 'parts'>): readonly string[] => {
   return faults
 }
 
-const wholes: readonly string[] = [
-  ...['prompt_tokens', 'completion_tokens', 'input_tokens', 'output_tokens', 'total_tokens', 'cached_tokens', 'reasoning_tokens'],
-  ...[
-    'prompt_cache_hit_tokens',
-    'prompt_cache_miss_tokens',
-    'num_cached_tokens',
-    'cache_creation_input_tokens',
-    'cache_read_input_tokens',
-  ],
-  ...[
-    'promptTokenCount',
-    'candidatesTokenCount',
-    'thoughtsTokenCount',
-    'totalTokenCount',
-    'cachedContentTokenCount',
-    'toolUsePromptTokenCount',
-  ],
-  ...[
-    'total_input_tokens',
-    'total_output_tokens',
-    'total_thought_tokens',
-    'inputTokens',
-    'outputTokens',
-    'cacheReadInputTokens',
-    'cacheWriteInputTokens',
-  ],
-  ...[
-    'inputTextTokenCount',
-    'prompt_eval_count',
-    'eval_count',
-    'prompt_n',
-    'predicted_n',
-    'cache_n',
-    'pages_processed',
-    'num_search_queries',
-  ],
-  ...[
-    'cost',
-    'is_byok',
-    'cost_in_usd_ticks',
-    'estimated_cost',
-    'prompt_audio_seconds',
-    'type',
-    'seconds',
-    'duration',
-    'count',
-    'service_tier',
-  ],
-]
-const objects: readonly string[] = [
-  ...[
-    'prompt_tokens_details',
-    'completion_tokens_details',
-    'input_token_details',
-    'output_tokens_details',
-    'cached_tokens_details',
-  ],
-  ...[
-    'cache_creation',
-    'server_tool_use',
-    'server_tool_use_details',
-    'server_side_tool_usage_details',
-    'cost_details',
-    'cost',
-    'gateway',
-  ],
-  ...[
-    'iterations',
-    'tokens',
-    'billed_units',
-    'promptTokensDetails',
-    'candidatesTokensDetails',
-    'cacheDetails',
-    'input_tokens_by_modality',
-  ],
-]
-const parts: readonly string[] = [
-  ...[
-    'cached_tokens',
-    'cache_write_tokens',
-    'audio_tokens',
-    'image_tokens',
-    'text_tokens',
-    'reasoning_tokens',
-    'thinking_tokens',
-  ],
-  ...[
-    'ephemeral_5m_input_tokens',
-    'ephemeral_1h_input_tokens',
-    'web_search_requests',
-    'web_search_calls',
-    'upstream_inference_cost',
-  ],
-  ...[
-    'total_cost',
-    'reasoning_tokens_cost',
-    'input_tokens',
-    'output_tokens',
-    'search_units',
-    'images',
-    'constructor',
-    '__proto__',
-    'model',
-  ],
-]
+const words = (text: string): readonly string[] => text.trim().split(/\s+/)
+
+const wholes = words(`
+  prompt_tokens completion_tokens input_tokens output_tokens total_tokens cached_tokens reasoning_tokens
+  prompt_cache_hit_tokens prompt_cache_miss_tokens num_cached_tokens cache_creation_input_tokens
+  cache_read_input_tokens promptTokenCount candidatesTokenCount thoughtsTokenCount totalTokenCount
+  cachedContentTokenCount toolUsePromptTokenCount total_input_tokens total_output_tokens
+  total_thought_tokens inputTokens outputTokens cacheReadInputTokens cacheWriteInputTokens
+  inputTextTokenCount prompt_eval_count eval_count prompt_n predicted_n cache_n pages_processed
+  num_search_queries cost is_byok cost_in_usd_ticks estimated_cost prompt_audio_seconds type seconds
+  duration count service_tier`)
+const objects = words(`
+  prompt_tokens_details completion_tokens_details input_token_details output_tokens_details
+  cached_tokens_details cache_creation server_tool_use server_tool_use_details
+  server_side_tool_usage_details cost_details cost gateway iterations tokens billed_units
+  promptTokensDetails candidatesTokensDetails cacheDetails input_tokens_by_modality`)
+const parts = words(`
+  cached_tokens cache_write_tokens audio_tokens image_tokens text_tokens reasoning_tokens thinking_tokens
+  ephemeral_5m_input_tokens ephemeral_1h_input_tokens web_search_requests web_search_calls
+  upstream_inference_cost total_cost reasoning_tokens_cost input_tokens output_tokens search_units images
+  constructor __proto__ model`)
 
 const figure = fc.oneof(
   { weight: 6, arbitrary: fc.nat(500) },
@@ -339,21 +255,9 @@ const usageObject = fc
   )
   .map(([flat, nested]) => ({ ...flat, ...nested }))
 const source = fc.constantFrom(
-  ...[
-    'usage',
-    'usage',
-    'usage',
-    'x_groq',
-    'usage_info',
-    'meta',
-    'tools',
-    'images',
-    'transcript',
-    'timings',
-    'provider_metadata',
-    'pending',
-  ],
-  ...['service_tier', 'message_start', 'message_delta', 'usageMetadata', 'metadata', 'metrics', 'done'],
+  ...words(`
+  usage usage usage x_groq usage_info meta tools images transcript timings provider_metadata pending
+  service_tier message_start message_delta usageMetadata metadata metrics done`),
 )
 const rawOf = fc.record({
   source,
@@ -377,31 +281,10 @@ const provider = fc.constantFrom(
   'acme',
 )
 const api = fc.constantFrom(
-  ...[
-    'chat',
-    'completions',
-    'embeddings',
-    'responses',
-    'transcription',
-    'speech',
-    'images',
-    'moderations',
-    'ocr',
-    'rerank',
-    'batch',
-  ],
-  ...[
-    'messages',
-    'count_tokens',
-    'generate_content',
-    'embed_content',
-    'count_content_tokens',
-    'interactions',
-    'converse',
-    'invoke',
-    'realtime',
-    '',
-  ],
+  '',
+  ...words(`
+  chat completions embeddings responses transcription speech images moderations ocr rerank batch messages
+  count_tokens generate_content embed_content count_content_tokens interactions converse invoke realtime`),
 )
 
 test('whatever is told, the identities hold', () => {

@@ -66,9 +66,11 @@ export const wordOf = (raw: readonly Raw[], source: string): string | null => {
   }
 }
 
-/** Adds a counted thing to `extra`, unless it is untold or nothing. */
+/** Adds a counted thing to `extra`, unless it is untold or nothing. Only seconds have fractions. */
 export const counted = (extra: Record<string, number>, name: string, value: unknown): void => {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) extra[name] = Math.min(value, maxCount)
+  if (typeof value !== 'number' || !Number.isFinite(value)) return
+  const known = name.endsWith('_seconds') ? value : Math.round(value)
+  if (known > 0) extra[name] = Math.min(known, maxCount)
 }
 
 type Figures = Partial<Omit<Usage, 'notes' | 'usageSource' | 'reason'>>

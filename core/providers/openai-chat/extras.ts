@@ -24,10 +24,6 @@ const serverTools: ReadonlyMap<string, string> = new Map([
   ['image_generation_calls', 'image_generation_calls'],
 ])
 
-/** Of what comes in wholes; seconds alone have fractions. */
-const wholes = (extra: Record<string, number>, name: string, value: unknown): void =>
-  counted(extra, name, typeof value === 'number' ? Math.round(value) : undefined)
-
 const renamed = (
   extra: Record<string, number>,
   told: JsonObject | null | undefined,
@@ -35,7 +31,7 @@ const renamed = (
 ): void => {
   for (const [key, value] of Object.entries(told ?? {})) {
     const name = names.get(key)
-    if (name !== undefined) wholes(extra, name, value)
+    if (name !== undefined) counted(extra, name, value)
   }
 }
 
@@ -54,18 +50,18 @@ export const extrasOf = (
   renamed(extra, tools, toolItems)
   renamed(extra, objectAt(usage, 'server_side_tool_usage_details'), serverTools)
   const server = objectAt(usage, 'server_tool_use_details') ?? objectAt(usage, 'server_tool_use')
-  wholes(extra, 'web_search_requests', server?.web_search_requests)
-  wholes(extra, 'web_fetch_requests', server?.web_fetch_requests)
+  counted(extra, 'web_search_requests', server?.web_search_requests)
+  counted(extra, 'web_fetch_requests', server?.web_fetch_requests)
   // The seconds that are billed are rounded; those of the transcript stand in where usage tells none.
   counted(extra, 'audio_seconds', transcript?.duration)
   counted(extra, 'audio_seconds', usage.prompt_audio_seconds)
   if (usage.type === 'duration') counted(extra, 'audio_seconds', usage.seconds)
-  wholes(extra, 'pages', usage.pages_processed)
-  wholes(extra, 'annotated_pages', usage.pages_processed_annotation)
-  wholes(extra, 'search_units', objectAt(usage, 'billed_units')?.search_units ?? usage.search_units)
+  counted(extra, 'pages', usage.pages_processed)
+  counted(extra, 'annotated_pages', usage.pages_processed_annotation)
+  counted(extra, 'search_units', objectAt(usage, 'billed_units')?.search_units ?? usage.search_units)
   // Perplexity's searches have a price of their own only in its deep research; xAI's sources had one until it counted tools.
-  wholes(extra, 'search_queries', usage.num_search_queries)
-  wholes(extra, 'citation_tokens', usage.citation_tokens)
-  wholes(extra, 'sources_used', usage.num_sources_used)
+  counted(extra, 'search_queries', usage.num_search_queries)
+  counted(extra, 'citation_tokens', usage.citation_tokens)
+  counted(extra, 'sources_used', usage.num_sources_used)
   return extra
 }
