@@ -30,6 +30,12 @@ export interface Row {
   readonly cacheWrite1hTokens: number | null
   readonly reasoningTokens: number | null
   readonly inputAudioTokens: number | null
+  readonly outputAudioTokens: number | null
+  readonly inputImageTokens: number | null
+  readonly outputImageTokens: number | null
+  readonly usageExtra: Readonly<Record<string, number>>
+  readonly serviceTier: string
+  readonly providerCost: string | null
   readonly usageSource: string
   readonly usageReason: string
   readonly usageNotes: readonly string[]
@@ -55,7 +61,9 @@ const columns = `toString(r.request_id) AS id, provider, api, operation, endpoin
  error_kind AS errorKind, error_code AS errorCode, request_model AS requestModel, response_model AS responseModel,
  finish_reason AS finishReason, input_tokens AS inputTokens, output_tokens AS outputTokens, cache_read_tokens AS cacheReadTokens,
  cache_write_tokens AS cacheWriteTokens, cache_write_5m_tokens AS cacheWrite5mTokens, cache_write_1h_tokens AS cacheWrite1hTokens,
- reasoning_tokens AS reasoningTokens, input_audio_tokens AS inputAudioTokens, usage_source AS usageSource,
+ reasoning_tokens AS reasoningTokens, input_audio_tokens AS inputAudioTokens,
+ output_audio_tokens AS outputAudioTokens, input_image_tokens AS inputImageTokens, output_image_tokens AS outputImageTokens,
+ usage_extra AS usageExtra, service_tier AS serviceTier, toString(cost_provider) AS providerCost, usage_source AS usageSource,
  usage_reason AS usageReason, usage_notes AS usageNotes, toString(cost_total) AS cost, cost_status AS costStatus,
  cost_reason AS costReason, altered, warnings, toFloat64(req_bytes) AS reqBytes, toFloat64(res_bytes) AS resBytes,
  tool_calls AS toolCalls, user_id AS userId, session_id AS sessionId, properties, input_preview AS inputPreview,

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { storedZstd } from '../../core/providers/framing/stored-zstd.js'
 import { recordings, recordingsDir, type Recording } from '../../core/providers/recordings.js'
 import { randomFrom } from './random.js'
 import { sha256Of } from './send.js'
@@ -28,16 +29,39 @@ export const tapes = (): readonly Tape[] =>
     }
   })
 
-/** How a recording is played: as it is stored, cut into other pieces, or in another content coding. */
-export type Way = 'stored' | 'bytes' | `split-${number}` | 'gzip' | 'br' | 'deflate'
+/**
+ * How a recording is played: as it is stored, cut into other pieces (`edges`: inside every character of several bytes and between
+ * every CR and LF), in another content coding, or ended after so many bytes: by the upstream's FIN or reset, or held open there.
+ */
+export type Way =
+  'stored' | 'bytes' | 'edges' | `split-${number}` | 'gzip' | 'br' | 'deflate' | 'zstd' | `${'fin' | 'reset' | 'hold'}-${number}`
 
-const recode = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync }
+const recode = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync, zstd: storedZstd }
 const isRecoded = (way: Way): way is keyof typeof recode => Object.hasOwn(recode, way)
 
 /** The bytes of the answer's body, the coding included. */
 export const bodyPlayed = ({ body }: Tape, way: Way): Buffer => (isRecoded(way) ? recode[way](body) : body)
 
+/** Where the way ends the answer; `null` = it comes whole. */
+const cutOf = (way: Way): { readonly how: 'fin' | 'reset' | 'hold'; readonly at: number } | null => {
+  const [, how, at] = /^(fin|reset|hold)-(\d+)$/.exec(way) ?? []
+  return how === undefined ? null : { how: how as 'fin' | 'reset' | 'hold', at: Number(at) }
+}
+
+const isEdge = (body: Buffer, i: number): boolean =>
+  ((body[i] as number) & 0xc0) === 0x80 || (body[i] === 0x0a && body[i - 1] === 0x0d)
+
 const piecesOf = (body: Buffer, way: Way): readonly Buffer[] => {
+  if (way === 'edges') {
+    const pieces: Buffer[] = []
+    let from = 0
+    for (let i = 1; i <= body.length; i++)
+      if (i === body.length || isEdge(body, i)) {
+        pieces.push(body.subarray(from, i))
+        from = i
+      }
+    return pieces
+  }
   if (way === 'bytes') return Array.from({ length: body.length }, (_, i) => body.subarray(i, i + 1))
   if (!way.startsWith('split-')) return [body]
   const next = randomFrom(Number(way.slice('split-'.length)))
@@ -91,11 +115,21 @@ export const startReplay = async (all: readonly Tape[]): Promise<ReplayUpstream>
         .filter(([header]) => !skipped.has(header.toLowerCase()))
         .map(([header, value]) => `${header}: ${value}`),
       ...(coding === null ? [] : [`content-encoding: ${coding}`]),
-      whole ? `content-length: ${answer.length}` : 'transfer-encoding: chunked',
+      whole || (cutOf(way) !== null && !tape.streaming) ? `content-length: ${answer.length}` : 'transfer-encoding: chunked',
       'connection: close',
       '',
       '',
     ].join('\r\n')
+    const cut = cutOf(way)
+    if (cut !== null) {
+      const some = answer.subarray(0, cut.at)
+      const body = tape.streaming ? [Buffer.from(`${some.length.toString(16)}\r\n`), some, Buffer.from('\r\n')] : [some]
+      socket.write(Buffer.concat([Buffer.from(head, 'latin1'), ...(some.length === 0 ? [] : body)]))
+      if (cut.how === 'fin') socket.end()
+      // A reset at once would take away what has not been read yet.
+      if (cut.how === 'reset') setTimeout(() => socket.resetAndDestroy(), 60)
+      return
+    }
     const framed = whole
       ? [answer]
       : [
