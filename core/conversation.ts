@@ -1,4 +1,6 @@
 import { anthropicConversation } from './providers/anthropic/conversation.js'
+import { converseConversation } from './providers/bedrock/conversation.js'
+import { invokeConversation } from './providers/bedrock/invoke-conversation.js'
 import { geminiConversation } from './providers/gemini/conversation.js'
 import { speechConversation, transcriptConversation } from './providers/openai-audio/conversation.js'
 import { chatConversation } from './providers/openai-chat/conversation.js'
@@ -26,6 +28,8 @@ const readers: Readonly<Record<string, (spoken: Spoken) => Conversation>> = {
   generate_content: geminiConversation,
   embed_content: geminiConversation,
   count_content_tokens: geminiConversation,
+  converse: converseConversation,
+  invoke: invokeConversation,
 }
 
 /**

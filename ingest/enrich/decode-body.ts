@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { decompress } from 'fzstd'
 import { codingsOf, isReadable, maxDecodedBytes, maxZstdWindow, zstdWindow } from '../../core/providers/framing/decode.js'
+import { eventStreamText, isAwsEventStream } from '../../core/providers/framing/event-stream-text.js'
 import type { StoredBody } from '../../core/exchange.js'
 import type { BodyState } from './enriched.js'
 
@@ -52,7 +53,7 @@ const decoded = (bytes: Buffer, encoding: string | null): Buffer | null => {
 const isBinary = (bytes: Buffer): boolean => bytes.includes(0)
 
 /**
- * The text of a stored body, its content coding undone (at most 64 MiB come out).
+ * The text of a stored body, its content coding undone (at most 64 MiB come out); frames of an AWS event stream as server-sent events.
  *
  * @param length Bytes of the whole body as relayed; tells "there was none" from "it was left out".
  */
@@ -63,6 +64,7 @@ export const bodyText = (body: StoredBody | null, length: number): BodyText => {
   if (!body.truncated) {
     const plain = decoded(bytes, body.encoding)
     if (plain === null) return { state: 'undecodable', text: '' }
+    if (isAwsEventStream(plain)) return { state: 'stored', text: eventStreamText(plain) }
     return isUtf8(plain) && !isBinary(plain) ? { state: 'stored', text: plain.toString('utf8') } : { state: 'binary', text: '' }
   }
   const head = bytes.subarray(0, Math.floor(bytes.length * headShare))
@@ -70,8 +72,11 @@ export const bodyText = (body: StoredBody | null, length: number): BodyText => {
     // Behind the cut nothing can be decoded any more.
     const plain = decoded(head, body.encoding)
     if (plain === null) return { state: 'undecodable', text: '' }
+    if (isAwsEventStream(plain)) return { state: 'truncated', text: eventStreamText(plain) + cutMark }
     return isBinary(plain) ? { state: 'binary', text: '' } : { state: 'truncated', text: plain.toString('utf8') + cutMark }
   }
+  if (isAwsEventStream(bytes))
+    return { state: 'truncated', text: eventStreamText(head) + cutMark + eventStreamText(bytes.subarray(head.length)) }
   if (isBinary(bytes)) return { state: 'binary', text: '' }
   return { state: 'truncated', text: head.toString('utf8') + cutMark + bytes.subarray(head.length).toString('utf8') }
 }

@@ -3,6 +3,7 @@ import { latin1, isObject, listAt, objectAt, parsed, textAt, type JsonObject } f
 import { chatReader } from '../openai-chat/stream.js'
 import type { FamilyReader, Seen } from '../seen.js'
 import { takeConverseBody, takeConverseEvent, takeException, takeStatusError } from './converse-stream.js'
+import { ownReasons, ownTexts } from './own-forms.js'
 import { unwrapped } from './union.js'
 
 const metricsKey = 'amazon-bedrock-invocationMetrics'
@@ -23,30 +24,6 @@ const messageTypes = new Set([
   'ping',
   'error',
 ])
-
-/** Texts of an answer in the forms of the model families; each value tells one piece. */
-const texts = (value: JsonObject): readonly (string | null)[] => [
-  textAt(value, 'outputText'), // Titan
-  textAt(value, 'generation'), // Llama
-  textAt(value, 'completion'), // Claude before Messages
-  value.event_type === 'stream-end' ? null : textAt(value, 'text'), // Cohere
-  ...listAt(value, 'results').map((result) => textAt(result, 'outputText')),
-  ...listAt(value, 'outputs').map((output) => textAt(output, 'text')), // Mistral
-  ...listAt(value, 'generations').map((generation) => textAt(generation, 'text')),
-  ...listAt(value, 'completions').map((completion) => textAt(objectAt(completion, 'data'), 'text')), // Jurassic
-  ...listAt(value, 'choices').map((choice) => textAt(choice, 'text')), // DeepSeek R1
-]
-
-const reasons = (value: JsonObject): readonly (string | null)[] => [
-  textAt(value, 'completionReason'),
-  textAt(value, 'stop_reason'),
-  textAt(value, 'finish_reason'),
-  ...listAt(value, 'results').map((result) => textAt(result, 'completionReason')),
-  ...listAt(value, 'outputs').map((output) => textAt(output, 'stop_reason')),
-  ...listAt(value, 'generations').map((generation) => textAt(generation, 'finish_reason')),
-  ...listAt(value, 'completions').map((completion) => textAt(objectAt(completion, 'finishReason'), 'reason')),
-  ...listAt(value, 'choices').map((choice) => textAt(choice, 'stop_reason') ?? textAt(choice, 'finish_reason')),
-]
 
 const counts = [
   'inputTextTokenCount',
@@ -87,8 +64,8 @@ const takeCohereCalls = (value: JsonObject, seen: Seen): void => {
 }
 
 const takeOwnForm = (value: JsonObject, seen: Seen): void => {
-  for (const text of texts(value)) seen.delivered(text?.length ?? 0)
-  for (const reason of reasons(value)) seen.finished(reason)
+  for (const text of ownTexts(value)) seen.delivered(text.length)
+  for (const reason of ownReasons(value)) seen.finished(reason)
   takeCohereCalls(value, seen)
   takeCounts(value, seen)
   const meta = objectAt(value, 'meta') ?? objectAt(objectAt(value, 'response'), 'meta')

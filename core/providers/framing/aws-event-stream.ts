@@ -77,9 +77,6 @@ const dispatch = (frame: Buffer, onEvent: OnEvent, note: (note: string) => void)
   } else onEvent(payload, headers.get(':event-type') ?? null)
 }
 
-/** Whether bytes begin as an event stream of AWS does; needs the first twelve. */
-export const isAwsEventStream = (bytes: Buffer): boolean => bytes.length >= preludeBytes && frameEnd(bytes, 0) !== null
-
 /**
  * Splits the frames of an AWS event stream (`application/vnd.amazon.eventstream`). An event's data is the payload, its name the
  * `:event-type`; that of an exception or error is marked, see `exceptionIn`.
