@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { Unit } from './cost.js'
+import { units as known } from './cost.js'
+import { hoursOf } from './hours.js'
 import { decimalOf } from './money.js'
 
 type Entry = Readonly<Record<string, unknown>>
@@ -9,29 +10,7 @@ const folder = new URL('./overlay/', import.meta.url)
 const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
 const readJson = (name: string): readonly Entry[] => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as readonly Entry[]
 
-const units: Readonly<Record<Unit, true>> = {
-  input: true,
-  cache_read: true,
-  cache_write: true,
-  cache_write_1h: true,
-  output: true,
-  reasoning: true,
-  input_audio: true,
-  cache_read_audio: true,
-  output_audio: true,
-  input_image: true,
-  cache_read_image: true,
-  output_image: true,
-  image: true,
-  audio_second: true,
-  character: true,
-  page: true,
-  request: true,
-  web_search: true,
-  file_search: true,
-  x_search: true,
-  container: true,
-}
+const units: ReadonlySet<string> = new Set(known)
 const tiers = new Set([null, 'flex', 'priority', 'batch', 'fast', 'ultrafast'])
 const day = /^20\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/
 const isDay = (value: unknown): boolean => typeof value === 'string' && day.test(value)
@@ -43,20 +22,20 @@ const fields: Readonly<Record<string, (value: unknown) => boolean>> = {
   provider: (value) => isText(value) && /^[a-z][a-z0-9-]*$/.test(value),
   model: (value) => isText(value) && value === value.trim(),
   tier: (value) => tiers.has(value as string | null),
-  unit: (value) => isText(value) && value in units,
+  unit: (value) => isText(value) && units.has(value),
   usd: (value) => isText(value) && /^\d+(?:\.\d+)?$/.test(value) && (decimalOf(value)?.digits ?? -1n) >= 0n,
   per: (value) => Number.isInteger(value) && (value as number) >= 1,
   from: (value) => value === null || isDay(value),
   until: (value) => value === null || isDay(value),
   region: textOrNull,
   ctxFrom: (value) => Number.isInteger(value) && (value as number) >= 0,
-  hours: (value) => value === null || typeof value === 'object' || isText(value),
+  hours: (value) => value === null || (isText(value) && hoursOf(value) !== null),
   variant: textOrNull,
   source: (value) => isText(value) && URL.canParse(value) && value.startsWith('https://'),
   checked: isDay,
   licence: (value) => isText(value) && value.startsWith('fact'),
 }
-const optional = new Set(['hours', 'variant'])
+const optional = new Set(['variant'])
 
 const faultOf = (entry: Entry): string | null => {
   for (const [name, accepts] of Object.entries(fields)) {
@@ -133,6 +112,7 @@ describe('the check itself', () => {
     [{ source: 'their site' }],
     [{ checked: '2026-13-01' }],
     [{ tier: 'batches' }],
+    [{ hours: 'at night' }],
     [{ from: '2026-02-01', until: '2026-02-01' }],
     [{ unti1: null }],
   ])('refuses %j', (change) => {
