@@ -14,6 +14,7 @@ const live = new Set<keyof Config>([
   'defaultProvider',
   'providers',
   'models',
+  'prices',
   'compat',
   'ceilings',
   'timeouts',

@@ -61,7 +61,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
 
   const furnish = (of: Config): { house: House; close: () => void } => {
     const providers = providersFrom(of)
-    const pricing = pricingOnDemand((cause) => log.error({ err: cause }, 'The prices cannot be opened.'))
+    const pricing = pricingOnDemand(of.prices, (cause) => log.error({ err: cause }, 'The prices cannot be opened.'))
     const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing }
     const relay = relayBy({ config: of, deadlines, delivery })
     const pools = openPools(of.timeouts.connect)
