@@ -309,8 +309,8 @@ const usageOf = async (recording: Recording): Promise<Usage> => {
   return readUsage(recording.provider, recording.api, reader.facts().usageRaw)
 }
 
-// What later readers are for: AWS frames, Titan, Cohere, Ollama's own API, Google's Interactions.
-const later = /^(?:bedrock-(?:converse|invoke|titan)|cohere-|ollama-native|gemini-interactions)/
+// What later readers are for: Cohere, Ollama's own API, Google's Interactions.
+const later = /^(?:cohere-|ollama-native|gemini-interactions)/
 const inScope = recordings().filter(({ id }) => !later.test(id))
 
 describe.skipIf(recordingsDir === null)('recordings', () => {

@@ -15,6 +15,8 @@ export interface AnswerHeaders {
   readonly contentEncoding: string | null
   /** What an Azure deployment stands for. */
   readonly servedModel: string | null
+  /** What kind of error it is, where AWS answers. */
+  readonly errorType: string | null
   /** -1 = not told. */
   readonly contentLength: number
   readonly hasDate: boolean
@@ -43,6 +45,7 @@ export const sortAnswerHeaders = (flat: readonly string[]): AnswerHeaders => {
   let contentType: string | null = null
   let contentEncoding: string | null = null
   let servedModel: string | null = null
+  let errorType: string | null = null
   let contentLength = -1
   let hasDate = false
   let named: Set<string> | null = null
@@ -56,6 +59,7 @@ export const sortAnswerHeaders = (flat: readonly string[]): AnswerHeaders => {
     else if (lower === 'content-length') contentLength = Number(value)
     else if (lower === 'date') hasDate = true
     else if (lower === 'x-ms-served-model') servedModel = value.slice(0, 256)
+    else if (lower === 'x-amzn-errortype') errorType = value.slice(0, 256)
     else if (lower === 'connection' && !/^(keep-alive|close)$/i.test(value))
       named = new Set(value.split(',').map((part) => part.trim().toLowerCase()))
     if (passes) relayed.push(name, value)
@@ -65,5 +69,5 @@ export const sortAnswerHeaders = (flat: readonly string[]): AnswerHeaders => {
       const lower = (relayed[i] as string).toLowerCase()
       if (named.has(lower) && !lower.startsWith('content-')) relayed.splice(i, 2)
     }
-  return { relayed, stored, contentType, contentEncoding, servedModel, contentLength, hasDate }
+  return { relayed, stored, contentType, contentEncoding, servedModel, errorType, contentLength, hasDate }
 }

@@ -89,7 +89,16 @@ class Delivery implements Sink, Watched, Leavable {
     const { status, headers: raw, body } = this.#reply
     const record = this.#record
     record.answered(status)
-    const { relayed, stored, contentType, contentEncoding, servedModel, contentLength: told, hasDate } = sortAnswerHeaders(raw)
+    const {
+      relayed,
+      stored,
+      contentType,
+      contentEncoding,
+      servedModel,
+      errorType,
+      contentLength: told,
+      hasDate,
+    } = sortAnswerHeaders(raw)
     record.responseHeaders = stored
     record.responseEncoding = contentEncoding === 'identity' ? null : contentEncoding
     const bodyless = status === 204 || status === 304 || record.call?.method === 'HEAD'
@@ -110,6 +119,7 @@ class Delivery implements Sink, Watched, Leavable {
         contentType,
         contentEncoding,
         servedModel,
+        errorType,
       })
     if (record.responseEncoding === null && contentLength < 0)
       this.#form = contentType?.startsWith('text/event-stream')

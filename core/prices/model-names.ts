@@ -1,3 +1,5 @@
+import { bedrockModel } from '../providers/bedrock/model.js'
+
 /** A list of prices in which a model may stand. */
 export interface Listing {
   /** Whose list it is. */
@@ -110,6 +112,8 @@ export const nameModel = (provider: string, model: string): NamedModel => {
 export const pricedModel = (provider: string, requestModel: string | null, responseModel: string | null): string => {
   // Hugging Face answers without the host, which decides the price.
   if (provider === 'hf' && requestModel?.includes(':') === true) return requestModel
+  // What a model on Bedrock calls itself lacks the geography, which decides the price; an id of the account's own tells even less.
+  if (provider === 'bedrock' && requestModel !== null && bedrockModel(requestModel).model !== null) return requestModel
   return responseModel ?? requestModel ?? ''
 }
 

@@ -39,6 +39,8 @@ interface Entry {
 }
 
 const endings: readonly (readonly [RegExp, string, string])[] = [
+  [/^\/model\/[^?]+\/converse(?:-stream)?$/, 'bedrock', 'converse'],
+  [/^\/model\/[^?]+\/invoke(?:-with-response-stream)?$/, 'bedrock', 'invoke'],
   [/\/chat\/completions/, 'openai-chat', 'chat'],
   [/\/completions/, 'openai-chat', 'completions'],
   [/\/embeddings/, 'openai-chat', 'embeddings'],

@@ -247,8 +247,8 @@ describe('invoke', () => {
 describe.skipIf(recordingsDir === null)('recordings', () => {
   const streams = recordings().filter(({ transport }) => transport === 'aws-eventstream')
 
-  test.each(streams)('$id: the answer is put together again', ({ path, requestBody, body }) => {
-    const api = path.includes('/converse') ? 'converse' : 'invoke'
+  test.each(streams)('$id: the answer is put together again', ({ api: of, requestBody, body }) => {
+    const api = of === 'converse' ? 'converse' : 'invoke'
     const { messages, answerAt, notes } = read(api, JSON.parse(requestBody.toString()), body)
     expect(notes).toEqual([])
     expect(answerAt).toBeGreaterThan(0)

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { pricedModel } from '../../prices/model-names.js'
 import { readRequest } from '../read-request.js'
 import { bedrockModel } from './model.js'
 
@@ -53,4 +54,10 @@ test('a request: the model is in its path, however it is escaped; what is asked 
       system: [{ text: 'a' }, { cachePoint: { type: 'default', ttl: '1h' } }],
     }).priceFacts,
   ).toEqual({ service_tier: 'flex', latency: 'optimized', ttl_1h: 1 })
+})
+
+test('the price hangs on the id that was asked for, unless that is one of the account', () => {
+  expect(pricedModel('bedrock', 'us.anthropic.claude-opus-4-6-v1', 'claude-opus-4-6')).toBe('us.anthropic.claude-opus-4-6-v1')
+  expect(pricedModel('bedrock', arn('application-inference-profile/a1b2'), 'claude-opus-4-6')).toBe('claude-opus-4-6')
+  expect(pricedModel('bedrock', null, 'claude-opus-4-6')).toBe('claude-opus-4-6')
 })

@@ -10,17 +10,10 @@ import { readRequest } from '../read-request.js'
 import { recordings, recordingsDir, type Recording } from '../recordings.js'
 
 // What goes by OpenAI's form is read by its readers.
-const bedrock = recordings().filter(({ provider, path }) => provider === 'bedrock' && path.startsWith('/model/'))
-
-const apiOf = ({ path }: Recording): string => (path.includes('/converse') ? 'converse' : 'invoke')
+const bedrock = recordings().filter(({ family }) => family === 'bedrock')
 
 const answering = (recording: Recording, contentEncoding: string | null): Answering => ({
-  family: 'bedrock',
-  api: apiOf(recording),
-  provider: 'bedrock',
-  streaming: recording.streaming,
-  status: recording.status,
-  contentType: recording.contentType,
+  ...recording,
   contentEncoding,
 })
 
@@ -47,9 +40,8 @@ describe.skipIf(recordingsDir === null)('recordings', () => {
     expect(facts.terminal).toBe(recording.streaming)
     if (recording.status === 200) expect(facts.error).toBeNull()
     else expect(facts.error).toMatchObject({ kind: 'context_length' })
-    const api = apiOf(recording)
-    const { model } = readRequest({ family: 'bedrock', api, path: recording.path, body: recording.requestBody })
-    const usage = readUsage('bedrock', api, facts.usageRaw, { resHeaders: [], requestModel: model })
+    const { model } = readRequest({ ...recording, body: recording.requestBody, contentType: undefined })
+    const usage = readUsage(recording.provider, recording.api, facts.usageRaw, { resHeaders: [], requestModel: model })
     expect(snake(usage)).toMatchObject(recording.expect)
     expect(usage.usageSource).toBe(recording.usageSource)
     expect(usage.region).toBe(/\/model\/us\./.test(recording.path) ? 'us' : null)
