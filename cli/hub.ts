@@ -2,7 +2,6 @@ import { openDb } from '../clickhouse/open.js'
 import { createSqlFront } from '../clickhouse/front/server.js'
 import { controlStore } from '../control/store.js'
 import type { Config } from '../core/config.js'
-import { openPriceBook } from '../core/prices/book.js'
 import type { HubFacts } from '../web/api/house.js'
 import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
@@ -19,7 +18,7 @@ import { shut } from './shut.js'
 import { version } from './version.js'
 
 /** `0.1.8+2026-11-22+9f31c2aa`: base, date, overrides. */
-const pricesDate = (): string | null => openPriceBook().id.split('+')[1] ?? null
+const dateOf = (priceId: string): string | null => priceId.split('+')[1] ?? null
 
 interface Wiring {
   readonly proxyUrl: string | null
@@ -35,7 +34,6 @@ const startHub =
     const db = await openDb(config)
     const pipeline = await openReplaceable({ config, db, log, onStored: () => listeners.forEach((listener) => listener()) })
     const control = controlStore(config)
-    const prices = pricesDate()
 
     const health = async (): Promise<HubFacts> => {
       const { causes, ingest } = pipeline.current().ingest.health()
@@ -44,10 +42,14 @@ const startHub =
         causes: [...proxy.causes, ...causes],
         ingest,
         journal: proxy.journal === null ? null : { ...proxy.journal, lagBytes: ingest.lagBytes },
-        pricesDate: prices,
+        pricesDate: dateOf(pipeline.current().ingest.book().id),
       }
     }
 
+    const inForce = {
+      book: () => pipeline.current().ingest.book(),
+      trustsCost: (provider: string) => pipeline.current().ingest.trustsCost(provider),
+    }
     const { host, allowedHosts, adminSecret } = config
     // With a server of its own the store has its own front door.
     const front = config.clickhouseUrl === null ? createSqlFront({ db, adminSecret, allowedHosts }) : null
@@ -69,7 +71,7 @@ const startHub =
       get metrics() {
         return [pipeline.current().ingest.metrics]
       },
-      reprice: repriceJobs({ db, dataDir: config.dataDir, book: openPriceBook, log }),
+      reprice: repriceJobs({ db, dataDir: config.dataDir, ...inForce, log }),
       demoCall: wiring.demo ? () => demoCall(proxyUrl) : null,
       proxyUrl,
       sqlUrl: sqlPort === null ? null : urlOf(host, sqlPort),
@@ -77,7 +79,7 @@ const startHub =
     const webPort = await listen(web, { port: config.webPort, host, variable: 'WEIR_WEB_PORT' })
     const unwatch = watchConfig({
       config,
-      live: new Set(['exports']),
+      live: new Set(['exports', 'prices', 'providers']),
       fixed: new Set(['allowedHosts']),
       apply: pipeline.replace,
       log,

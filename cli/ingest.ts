@@ -10,7 +10,13 @@ import { runRole } from './role.js'
 const start = async (config: Config, log: Log): Promise<RunningRole> => {
   const db = await openDb(config)
   const pipeline = await openReplaceable({ config, db, log, onStored: () => undefined })
-  const unwatch = watchConfig({ config, live: new Set(['exports']), fixed: new Set(), apply: pipeline.replace, log })
+  const unwatch = watchConfig({
+    config,
+    live: new Set(['exports', 'prices', 'providers']),
+    fixed: new Set(),
+    apply: pipeline.replace,
+    log,
+  })
   return {
     ports: {},
     drain: () => {

@@ -49,8 +49,8 @@ export const openPipeline = async ({ config, db, log, onStored }: Options): Prom
 }
 
 /**
- * A pipeline that can be given another configuration while it runs: the old one reads out and closes, then the new one opens.
- * When the new one cannot be opened, the old configuration is put back.
+ * A pipeline that can be given another configuration while it runs. Prices change in their place; for the rest the old one reads out
+ * and closes, then the new one opens. When the new one cannot be opened, the old configuration is put back.
  */
 export const openReplaceable = async (
   options: Options,
@@ -60,6 +60,11 @@ export const openReplaceable = async (
   return {
     current: () => pipeline,
     async replace(next) {
+      if (JSON.stringify(next.exports) === JSON.stringify(config.exports)) {
+        pipeline.ingest.usePrices(next)
+        config = next
+        return
+      }
       await pipeline.stop()
       try {
         pipeline = await openPipeline({ ...options, config: next })

@@ -12,6 +12,7 @@ interface Options {
   readonly dataDir: string
   /** The prices in force. */
   readonly book: () => PriceBook
+  readonly trustsCost: (provider: string) => boolean
   readonly log: Log
 }
 
@@ -19,7 +20,7 @@ interface Options {
 const mostJobs = 20
 
 /** Runs re-pricings where the store is open, one at a time. */
-export const repriceJobs = ({ db, dataDir, book, log }: Options): RepriceJobs => {
+export const repriceJobs = ({ db, dataDir, book, trustsCost, log }: Options): RepriceJobs => {
   const jobs = new Map<string, RepriceJob>()
   let running: { readonly id: string; readonly halt: AbortController; readonly over: Promise<void> } | null = null
 
@@ -57,6 +58,7 @@ export const repriceJobs = ({ db, dataDir, book, log }: Options): RepriceJobs =>
           const report = await reprice({
             db,
             book: prices,
+            trustsCost,
             dataDir,
             now: Date.now,
             scope: { from, to, model },

@@ -3,6 +3,7 @@ import { openDb } from '../clickhouse/open.js'
 import { loadConfig, type Config } from '../core/config.js'
 import { ownerOf } from '../core/folder-lock.js'
 import { openPriceBook } from '../core/prices/book.js'
+import { trustsCostBy } from '../ingest/enrich/trusts-cost.js'
 import { reprice, type RepriceReport } from '../ingest/reprice/reprice.js'
 import type { RepriceJob } from '../web/api/contract.js'
 import type { Command, Values } from './command.js'
@@ -49,8 +50,16 @@ const here =
   async (ask, dryRun, tell) => {
     const db = await openDb(config)
     try {
-      const book = openPriceBook()
-      return await reprice({ db, book, dataDir: config.dataDir, now: Date.now, scope: ask, dryRun, onProgress: tell })
+      return await reprice({
+        db,
+        book: openPriceBook(config.prices),
+        trustsCost: trustsCostBy(config),
+        dataDir: config.dataDir,
+        now: Date.now,
+        scope: ask,
+        dryRun,
+        onProgress: tell,
+      })
     } finally {
       await db.close()
     }

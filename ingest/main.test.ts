@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Db } from '../clickhouse/db.js'
 import { openDb } from '../clickhouse/open.js'
-import { loadConfig, type Config } from '../core/config.js'
+import { loadConfig, parseConfigFile, type Config } from '../core/config.js'
 import { nobody, encodeExchange, type Exchange } from '../core/exchange.js'
 import { startOtlpReceiver, type OtlpReceiver } from '../e2e/otlp-receiver.js'
 import { openJournal } from '../journal/open.js'
@@ -83,6 +83,37 @@ const receiver = async (): Promise<OtlpReceiver> => {
   onTestFinished(() => to.close())
   return to
 }
+
+test('other prices hold from the next call on, and what was stored stays as it was booked', async () => {
+  const { config, db, journal } = await house()
+  const rows: number[] = []
+  const ingest = await started(config, db, rows)
+  await write(journal, { id: idOf(1) })
+  await eventually(() => expect(rows).toEqual([1]))
+  const { prices } = parseConfigFile(
+    { path: 'weir.yaml', text: 'prices: [{ provider: openai, model: gpt-4o-mini, prices: { input: "1", output: "2" } }]' },
+    {},
+  )
+  const before = ingest.book().id
+  ingest.usePrices({ ...config, prices })
+  await write(journal, { id: idOf(2) })
+  await eventually(() => expect(rows).toEqual([1, 1]))
+  // 1,000 x 0.15 + 100 x 0.60 a million, then 1,000 x 1 + 100 x 2.
+  expect(
+    await db.rows('costs', 'SELECT toString(cost_total) AS cost, price_id AS book FROM requests ORDER BY request_id'),
+  ).toEqual([
+    { cost: '0.00021', book: before },
+    { cost: '0.0012', book: ingest.book().id },
+  ])
+  expect(() => ingest.usePrices({ prices: [], providers: { mine: {} } })).toThrow('an own provider needs an origin')
+  expect(ingest.book().id).not.toBe(before)
+  await eventually(async () =>
+    expect(await db.rows('kept', 'SELECT DISTINCT price_id AS book FROM model_prices ORDER BY price_id')).toEqual(
+      [before, ingest.book().id].sort().map((book) => ({ book })),
+    ),
+  )
+  await ingest.close()
+})
 
 test('from the journal into the store and out to a destination, priced', async () => {
   const to = await receiver()

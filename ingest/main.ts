@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import type { Config } from '../core/config.js'
 import type { Db } from '../clickhouse/db.js'
 import type { Source } from '../journal/port.js'
-import { openPriceBook } from '../core/prices/book.js'
+import type { PriceBook } from '../core/prices/book.js'
 import { consume, storeBounds, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
 import { enrich as enrichWith } from './enrich/enrich.js'
+import { nothingKnown } from './enrich/known.js'
+import { trustsCostBy, type TrustsCost } from './enrich/trusts-cost.js'
 import { createExporter } from './export/exporter.js'
 import { consumerOf, openOutbox, type DestinationState, type Verdicts } from './export/outbox.js'
 import { resources } from './export/resources.js'
@@ -15,6 +17,7 @@ import { createMetrics } from './metrics.js'
 import { finishReprice } from './reprice/reprice.js'
 import { pause } from './pause.js'
 import { createPrepare } from './prepare.js'
+import { pricesInForce } from './prices/in-force.js'
 import { storedVerdicts } from './store/charged.js'
 import { createStore } from './store/store.js'
 import { createTokenCounter } from './tokens/counter.js'
@@ -57,6 +60,16 @@ export interface Ingest {
   /** One registry, for `GET /metrics` of the hub. */
   readonly metrics: Registry
   destinations(): readonly DestinationState[]
+  /** The prices in force. */
+  book(): PriceBook
+  /** By the configuration in force. */
+  trustsCost: TrustsCost
+  /**
+   * Prices calls by another configuration from now on; what is stored stays as it was booked.
+   *
+   * @throws Error in a sentence for the operator. Nothing has changed then.
+   */
+  usePrices(config: Pick<Config, 'prices' | 'providers'>): void
 }
 
 /** The consumer under which the store's position is kept. */
@@ -75,13 +88,14 @@ const stuckMs = 30_000
 export const startIngest = async (options: Options): Promise<Ingest> => {
   const { config, source, db, now, log, onStored = () => undefined, version } = options
   const random = Math.random
-  const book = openPriceBook()
-  const enrich: Enrich = (exchange, position, known) =>
-    enrichWith(exchange, position, known === undefined ? { book } : { book, known })
+  let trustsCost = trustsCostBy(config)
+  const enrich: Enrich = (exchange, position, known = nothingKnown) =>
+    enrichWith(exchange, position, { book: prices.book, known, trustsCost })
   const metrics = createMetrics()
   const dlq = join(config.dataDir, 'dlq')
   const deadLetters = await openDeadLetters({ dir: dlq, limitBytes: null, now })
   const onFault = (message: string, cause: unknown): void => log.warn({ err: cause }, message)
+  const prices = pricesInForce({ overrides: config.prices, db, random, onFault })
   let events = 0
   const counter = createTokenCounter({ now, onFault })
   const prepare = createPrepare(counter)
@@ -183,6 +197,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
     async stop() {
       await Promise.all([consumer.stop(drainMs), ...outboxes.map((outbox) => outbox.stop(drainMs))])
       await counter.close()
+      await prices.stop()
       halt.abort()
       await measuring
     },
@@ -192,5 +207,11 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
     }),
     metrics: metrics.registry,
     destinations,
+    book: () => prices.book,
+    trustsCost: (provider) => trustsCost(provider),
+    usePrices(changed) {
+      trustsCost = trustsCostBy(changed)
+      prices.use(changed.prices)
+    },
   }
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Config } from '../../core/config.js'
 import type { FolderOwner } from '../../core/folder-lock.js'
 import { ownerOf } from '../../core/folder-lock.js'
+import { openPriceBook } from '../../core/prices/book.js'
 import { urlOf } from '../listen.js'
 import { sentenceOf } from '../start-error.js'
 import type { Check } from './check.js'
@@ -56,7 +57,7 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   for (const [name, port, variable] of places) tell(await checkPort(name, { port, host, variable }, owner !== null))
   if (owner !== null && config.proxyPort !== 0) tell(await checkProxy(urlOf(host, config.proxyPort)))
   tell(await checkAnalytics(config, owner))
-  tell(checkPrices(now()))
+  tell(checkPrices(now(), openPriceBook(config.prices).id))
   tell(await checkUnpriced(config, owner, now()))
   for (const destination of config.exports) tell(await checkDestination(destination))
 }

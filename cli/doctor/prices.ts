@@ -1,11 +1,14 @@
-import { openPriceBook } from '../../core/prices/book.js'
 import type { Check } from './check.js'
 import { verdicts } from './check.js'
 
 const dayMs = 86_400_000
 
-/** Prices ship with the release and are never fetched, so their age is the release's. */
-export const checkPrices = (now: number, id = openPriceBook().id): Check => {
+/**
+ * Prices ship with the release and are never fetched, so their age is the release's.
+ *
+ * @param id Of the price book.
+ */
+export const checkPrices = (now: number, id: string): Check => {
   const { ok, warn } = verdicts('prices')
   const [, date = ''] = id.split('+')
   const days = Math.floor((now - Date.parse(date)) / dayMs)

@@ -10,6 +10,7 @@ import { readUsage } from '../../core/usage-reader.js'
 import { bodyText, type BodyText } from './decode-body.js'
 import type { AttemptTuple, BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
 import { completeUsage } from './estimate.js'
+import { attemptCosts, givenUpOf } from './given-up.js'
 import { nothingKnown, type Known } from './known.js'
 import { inputPreview, outputPreview, wellFormed } from './preview.js'
 import { traceIds } from './trace-ids.js'
@@ -51,22 +52,21 @@ const familyOf = (api: string): string => {
   }
 }
 
-const attemptTuples = ({ attempts }: Exchange, cost: Cost): readonly AttemptTuple[] =>
-  attempts.slice(0, 255).map((attempt, index) => {
-    const isLast = index === attempts.length - 1
-    return [
-      index + 1,
-      text(attempt.target),
-      attempt.provider,
-      text(attempt.model),
-      attempt.status,
-      attempt.errorKind,
-      uint32(attempt.startUs),
-      uint32(attempt.endUs),
-      // A send that failed before its answer began costs nothing; the call's cost is that of the one that was answered.
-      isLast ? cost.totalUsd : '0',
-    ]
-  })
+const attemptTuples = ({ attempts }: Exchange, cost: Cost): readonly AttemptTuple[] => {
+  const kept = attempts.slice(0, 255)
+  const costs = attemptCosts(kept.length, cost)
+  return kept.map((attempt, index) => [
+    index + 1,
+    text(attempt.target),
+    attempt.provider,
+    text(attempt.model),
+    attempt.status,
+    attempt.errorKind,
+    uint32(attempt.startUs),
+    uint32(attempt.endUs),
+    costs[index] ?? null,
+  ])
+}
 
 const costLineTuples = ({ lines }: Cost): readonly CostLineTuple[] =>
   lines.map((line) => [
@@ -173,6 +173,7 @@ export const enrich = (
     attempt: Math.max(1, exchange.attempts.length),
     trustCost: trustsCost(exchange.provider),
     charged: known.charged,
+    ...(exchange.attempts.length < 2 ? {} : { givenUp: givenUpOf(exchange, usage.inputTokens) }),
   }
   const cost = price(usage, facts, new Date(exchange.startedAt), book)
   const trace = traceIds(exchange)
