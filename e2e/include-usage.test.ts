@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { Agent, createServer, request, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import OpenAI from 'openai'
@@ -464,4 +465,25 @@ describe.concurrent('the cost in the answer', () => {
     expect(answer).toMatchObject({ status: 400, headers: { 'weir-cost': '0', 'weir-cost-source': 'usage' } })
     expect(await house.row(answer.id)).toMatchObject({ cost: '0', costStatus: 'not_billable' })
   })
+})
+
+test('prices of weir.yaml hold for the cost in the answer, and a changed file for the next call', async () => {
+  const yaml = (input: string): string => `${providersAt(fake.origin, ['openai'])}
+prices:
+  - { provider: openai, model: gpt-5-mini, per: 1M, prices: { input: "${input}", output: "4" } }
+`
+  const own = await openHouse({ yaml: yaml('1') })
+  onTestFinished(() => own.stop())
+  const told = async (): Promise<string | string[] | undefined> => {
+    const { headers } = await send(`${own.proxy}${openai}`, {
+      headers: { ...jsonHeaders, 'weir-cost-report': 'true', 'x-fake': figures },
+      body: chatBody.replace('true', 'false'),
+    })
+    return headers['weir-cost']
+  }
+  // 1,000 x 1 + 300 x 4 USD per million = 0.001 + 0.0012
+  expect(await told()).toBe('0.0022')
+  writeFileSync(own.configFile, yaml('2'))
+  // 1,000 x 2 + 300 x 4
+  await until('the changed prices to hold', async () => (await told()) === '0.0032')
 })
