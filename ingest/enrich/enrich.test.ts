@@ -241,6 +241,15 @@ describe('what the provider did not tell', () => {
     expect(JSON.stringify(enrich(exchange(untold), at, { book, known }).row)).toBe(JSON.stringify(row))
   })
 
+  test('and could not be counted leaves a lower bound', () => {
+    const known = { usage: null, counts: { inputTokens: 17, outputTokens: 4, notes: ['media_not_counted'] }, charged: null }
+    expect(enrich(exchange(untold), at, { book, known }).row).toMatchObject({
+      cost_total: '0.00006125',
+      cost_status: 'partial',
+      cost_reason: 'media_not_counted',
+    })
+  })
+
   test('is else counted roughly, and marked: four characters a token, three a message', () => {
     // 9 + 15 characters: 6, and 3 x (2 + 1) = 15 in; 41 characters: 11 out.
     expect(enriched(untold).row).toMatchObject({

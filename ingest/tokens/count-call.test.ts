@@ -109,7 +109,7 @@ describe('input', () => {
     ).toBe(2)
   })
 
-  test('forms that no conversation is read from', () => {
+  test('Bedrock Converse', () => {
     const converse = {
       system: [{ text: 'Be brief.' }],
       messages: [
@@ -120,12 +120,19 @@ describe('input', () => {
       toolConfig: { tools: [{ toolSpec: { name: 'f' } }] },
       inferenceConfig: { maxTokens: 5 },
     }
-    // Be brief., hi, {"x":1}, done; four messages; a picture of 350; the tools.
+    // Be brief., hi, f{"x":1}, done; four messages; a picture of 350; the tools.
     expect(input(converse, { api: 'converse', model: 'anthropic.claude-3-haiku' }).inputTokens).toBe(
-      9 + 2 + 7 + 4 + 3 * 5 + 350 + JSON.stringify(converse.toolConfig.tools).length,
+      9 + 2 + 8 + 4 + 3 * 5 + 350 + JSON.stringify(converse.toolConfig.tools).length,
     )
-    expect(input({ inputText: 'hello' }, { api: 'invoke' }).inputTokens).toBe(5 + 6)
-    expect(input({ model: 'm', input: 'hello' }, { api: 'interactions' }).inputTokens).toBe(5 + 6)
+  })
+
+  test('a form that no conversation is read from', () => {
+    expect(input({ model: 'm', input: 'hello' }, { api: 'unheard_of' }).inputTokens).toBe(5 + 6)
+    const turns = [
+      { role: 'user', content: [{ type: 'text', text: 'hi' }] },
+      { role: 'model', content: 'hello' },
+    ]
+    expect(input({ input: turns, system_instruction: 'Be brief.' }, { api: 'unheard_of' }).inputTokens).toBe(2 + 5 + 9 + 6)
   })
 
   const dataUrl = `data:image/png;base64,${png}`

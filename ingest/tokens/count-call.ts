@@ -205,12 +205,14 @@ const spokenTokens = (request: unknown, messages: readonly Message[] | null, cal
     const ids = embeddedTokens(given, sums)
     if (ids !== null) return ids
   }
-  const loose = messages === null ? looseTexts(request) : { texts: [], messages: messages.length }
-  if (loose.messages === 0) return null
-  for (const text of loose.texts) sums.tally.add(text)
+  const loose = messages === null ? looseTexts(request) : []
+  // How many messages loose texts were said in is not known: one, at least.
+  const said = messages?.length ?? Math.min(1, loose.length)
+  if (said === 0) return null
+  for (const text of loose) sums.tally.add(text)
   for (const { blocks } of messages ?? []) for (const block of blocks) addBlock(block, sums)
   for (const tools of toolsOf(request)) sums.tally.add(JSON.stringify(tools))
-  const around = plain.has(call.api) ? 0 : tokensPerMessage * (loose.messages + 1)
+  const around = plain.has(call.api) ? 0 : tokensPerMessage * (said + 1)
   return around + mediaTokens(request, call.model, sums)
 }
 
