@@ -197,6 +197,8 @@ describe.skipIf(recordingsDir === null)('recordings', () => {
     // What was asked in a form is not among what was recorded of it.
     if (recording.requestType?.startsWith('multipart/') === true)
       expect(model).toMatch(/^(?:openai\/)?gpt-4o-|^whisper-|^voxtral-/)
+    // expected.json leaves out the `:0` of an id whose colon was not escaped.
+    else if (recording.family === 'bedrock') expect([recording.modelRequested, `${recording.modelRequested}:0`]).toContain(model)
     else expect(model).toBe(recording.modelRequested)
     // A stream that is resumed is asked for in the query of a GET.
     if (recording.requestBody.length > 0) expect(streaming).toBe(recording.streaming)

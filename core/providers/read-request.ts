@@ -41,6 +41,7 @@ const wanted = [
   'service_tier',
   'serviceTier',
   'performanceConfig',
+  'imageGenerationConfig',
   'n',
   'size',
   'quality',
@@ -139,6 +140,11 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string, api: stri
   const search = searchSize(asked)
   if (search !== null && search.length <= 64) facts.search_context_size = search
   if (asked.background === true) facts.background = 1
+  // Amazon's own pictures on Bedrock.
+  const picture = objectAt(asked, 'imageGenerationConfig')
+  if (typeof picture?.width === 'number' && typeof picture.height === 'number') facts.size = `${picture.width}x${picture.height}`
+  const finish = textAt(picture, 'quality')
+  if (finish !== null && finish.length <= 64) facts.quality = finish
   // Speech is billed by what it was given to say: the answer tells nothing.
   const said = api === 'speech' ? (textAt(asked, 'input') ?? textAt(asked, 'text')) : null
   if (said !== null) facts.characters = codePoints(said)

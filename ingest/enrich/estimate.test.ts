@@ -45,6 +45,8 @@ describe('what is counted', () => {
       { reqBody: null, resBody: null },
     ] as const)
       expect(needOf(untold, call(more))).toBeNull()
+    expect(needOf({ ...untold, extra: { images: 2 } }, call({ api: 'invoke' }))).toBeNull()
+    expect(needOf(untold, call({ api: 'invoke', counts: delivered(20) }))).not.toBeNull()
   })
 
   test('both of a call that told nothing', () => {

@@ -48,6 +48,8 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
     if (isPromise(usage, exchange)) return { ...usage, reason: 'not_on_wire', notes: [...usage.notes, 'told_by_a_read'] }
   }
   if (usage.reason === 'not_applicable') return usage
+  // Pictures on a path of all models: they are billed by the piece, and have no tokens.
+  if (untold && exchange.api === 'invoke' && usage.extra.images !== undefined) return usage
   const embeds = isEmbedding(exchange)
   if (!embeds && exchange.api !== 'speech' && !generating.has(exchange.api)) return usage
   const cut = broken.has(exchange.outcome)

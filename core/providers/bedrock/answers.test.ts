@@ -570,6 +570,13 @@ describe('invoke: other families', () => {
   })
 
   test('pictures are counted; a guardrail that stepped in is the reason', () => {
+    // Over 4 MiB the body is scanned, not parsed: strings of a list are counted, brackets inside of them are not.
+    const large = { images: ['a"[{,'.repeat(600_000), 'aGk=', 'aGk='], error: null }
+    expect(
+      readPieces({ api: 'invoke', bytes: Buffer.from(JSON.stringify(large)), contentType: 'application/json' }, [
+        Buffer.from(JSON.stringify(large)),
+      ]),
+    ).toMatchObject({ content: true, usage: { extra: { images: 3 } } })
     expect(body('invoke', { images: ['aGk=', 'aGk='], error: null })).toMatchObject({
       content: true,
       usage: { extra: { images: 2 } },

@@ -54,6 +54,10 @@ test('a request: the model is in its path, however it is escaped; what is asked 
       system: [{ text: 'a' }, { cachePoint: { type: 'default', ttl: '1h' } }],
     }).priceFacts,
   ).toEqual({ service_tier: 'flex', latency: 'optimized', ttl_1h: 1 })
+  expect(
+    asked('m', 'invoke', { imageGenerationConfig: { width: 1280, height: 720, quality: 'premium', numberOfImages: 2 } })
+      .priceFacts,
+  ).toEqual({ size: '1280x720', quality: 'premium' })
 })
 
 test('the price hangs on the id that was asked for, unless that is one of the account', () => {

@@ -9,19 +9,20 @@ export interface TopLevelScanner {
   push(chunk: Buffer): void
   /** @returns Values that were whole and small enough, by key; the last of equal keys wins. */
   values(): ReadonlyMap<string, string>
-  /** @returns How many objects the lists under the `lists` keys held. */
+  /** @returns How many objects and strings the lists under the `lists` keys held. */
   lengths(): ReadonlyMap<string, number>
 }
 
 /**
  * Reads single keys of a JSON object of any size in constant memory (wire.md §2).
  *
- * @param lists Keys whose value is a list of objects too large to be kept: they are counted.
+ * @param lists Keys whose value is a list of objects or strings too large to be kept: they are counted.
  */
 export const topLevelScanner = (wanted: readonly string[], lists: readonly string[] = []): TopLevelScanner => {
   const found = new Map<string, string>()
   const lengths = new Map<string, number>()
   let list: string | null = null
+  let inList = false
   let depth = 0
   let inString = false
   let escaped = false
@@ -84,7 +85,7 @@ export const topLevelScanner = (wanted: readonly string[], lists: readonly strin
               collecting = 'key'
               key = ''
               from = at + 1
-            }
+            } else if (depth === 2 && inList && list !== null) lengths.set(list, (lengths.get(list) ?? 0) + 1)
             break
           case 0x3a: // :
             if (depth === 1 && isKey) {
@@ -102,6 +103,7 @@ export const topLevelScanner = (wanted: readonly string[], lists: readonly strin
               close(chunk, at)
               isKey = true
               list = null
+              inList = false
             }
             break
           case 0x7b: // {
@@ -109,6 +111,7 @@ export const topLevelScanner = (wanted: readonly string[], lists: readonly strin
             depth++
             break
           case 0x5b: // [
+            if (depth === 1 && list !== null) inList = true
             depth++
             break
           case 0x7d: // }
