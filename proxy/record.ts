@@ -154,7 +154,11 @@ export class CallRecord {
    * The record of one response that comes over this connection: a call of its own that is everything the connection is, and names it.
    * It leaves an end and no start.
    */
-  partOf(turn: { readonly id: string; readonly route: Pick<Route, 'api' | 'operation'>; readonly model: string | null }): CallRecord {
+  partOf(turn: {
+    readonly id: string
+    readonly route: Pick<Route, 'api' | 'operation'>
+    readonly model: string | null
+  }): CallRecord {
     const part = new CallRecord(turn.id, this.#deps)
     const { target } = this
     part.connection = this.id
