@@ -21,7 +21,7 @@ export const openTellCost = (overrides: readonly PriceOverride[]): TellCost => {
     const { usageRaw, responseModel } = reader.facts()
     const { provider, route, origin } = target
     const cost = price(
-      readUsage(provider.name, route.api, usageRaw),
+      readUsage(provider.name, route.api, usageRaw, { resHeaders: record.responseHeaders, requestModel: asked?.model ?? null }),
       {
         provider: provider.name,
         api: route.api,

@@ -165,7 +165,7 @@ test('frames of any headers and payload survive any split', () => {
     }),
     { numRuns: runs / 10 },
   )
-})
+}, 600_000)
 
 test('no flipped bit is accepted: the frames before it are read, it and all behind it are not', () => {
   fc.assert(
@@ -193,4 +193,4 @@ test('no flipped bit is accepted: the frames before it are read, it and all behi
     ),
     { numRuns: runs },
   )
-})
+}, 600_000)
