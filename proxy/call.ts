@@ -2,6 +2,7 @@ import type { Identity } from '../core/exchange.js'
 import type { Provider } from '../core/providers/registry.js'
 import type { Route } from '../core/providers/routes.js'
 import type { Durability } from '../journal/port.js'
+import type { Steering } from './identify/steering.js'
 
 /** Where a call goes: provider, origin, path, model. */
 export interface Target {
@@ -42,6 +43,8 @@ export interface Call {
   readonly streamUsage: StreamUsage
   /** The cost is wanted in the head of the answer, which is held for it. */
   readonly costReport: boolean
+  /** What was asked of the way it takes: cache, limits, retries, other targets. */
+  readonly steering: Steering
   /** The caller takes trailers: the cost may follow a chunked answer. */
   readonly trailers: boolean
   readonly warnings: readonly string[]

@@ -246,6 +246,7 @@ export const identifyBy = (rules: Rules): Identify => {
       durability: asked.durability,
       streamUsage: asked.streamUsage,
       costReport: asked.costReport,
+      steering: asked.steering,
       trailers: headers.trailers,
       warnings: asked.warnings,
       twins:

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { WeirError } from '../../core/errors.js'
-import { fingerprinter, headerText, readOwnHeaders, readTraceparent } from './identity.js'
+import { fingerprinter, readOwnHeaders, readTraceparent } from './identity.js'
+import { headerText } from './own-values.js'
 import { headerReader } from './read-headers.js'
 
 const rules = {

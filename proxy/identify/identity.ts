@@ -1,11 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { WeirError } from '../../core/errors.js'
 import type { Identity, TraceContext } from '../../core/exchange.js'
-import { classifyHeader, knownHeaderNames, type GatewayHeader } from '../../core/headers.js'
+import { classifyHeader, knownHeaderNames } from '../../core/headers.js'
 import { nearest } from '../../core/nearest.js'
 import type { Durability } from '../../journal/port.js'
 import type { StreamUsage } from '../call.js'
+import { headerText, OwnValues, type OwnValue } from './own-values.js'
 import type { OwnHeader } from './read-headers.js'
+import { noSteering, readSteering, type Steering } from './steering.js'
 
 /** What our headers said. */
 export interface OwnAsked {
@@ -13,6 +15,7 @@ export interface OwnAsked {
   readonly durability: Durability
   readonly streamUsage: StreamUsage
   readonly costReport: boolean
+  readonly steering: Steering
   readonly warnings: readonly string[]
   readonly providerKeys: ReadonlyMap<string, string>
   readonly weirKey: string | null
@@ -23,30 +26,6 @@ interface Rules {
   readonly strictHelicone: boolean
   readonly isProvider: (name: string) => boolean
   readonly fingerprint: (key: string) => string
-}
-
-const ascii = /^[\x20-\x7e]*$/
-// eslint-disable-next-line no-control-regex
-const control = /[\x00-\x1f\x7f]/
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-/** Header text as people meant it (headers.md §1.7): UTF-8, else ISO-8859-1; `UTF-8''` begins an RFC 8187 value. `null` = bad. */
-export const headerText = (value: string): string | null => {
-  let text = value.trim()
-  if (!ascii.test(text)) {
-    try {
-      text = utf8.decode(Buffer.from(text, 'latin1'))
-    } catch {
-      // ISO-8859-1 it is: `text` already holds it.
-    }
-  } else if (text.startsWith("UTF-8''")) {
-    try {
-      text = decodeURIComponent(text.slice(7))
-    } catch {
-      return null
-    }
-  }
-  return control.test(text) ? null : text
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -107,9 +86,9 @@ const noKeys: ReadonlyMap<string, string> = new Map()
  *
  * @throws WeirError `bad_header`, `unknown_header`, `reserved_header`: a `Weir-*` header that cannot be meant as it stands.
  */
-export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAsked => {
+export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules): OwnAsked => {
   const warnings: string[] = []
-  const values = new Map<string, { value: string; dialect: 'weir' | 'helicone'; header: GatewayHeader; name: string }>()
+  const values = new Map<string, OwnValue>()
   let properties: Record<string, string> | null = null
   let propertyDialect: Map<string, 'weir' | 'helicone'> | null = null
   let keys: Map<string, string> | null = null
@@ -123,7 +102,7 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
     warn('bad-value', name)
   }
 
-  for (const { dialect, rest, name, value } of own) {
+  for (const { dialect, rest, name, value } of sent) {
     if (dialect === 'helicone') helicone = true
     const what = classifyHeader(dialect, rest, rules.isProvider)
     switch (what.kind) {
@@ -197,24 +176,7 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
     }
   }
 
-  const text = (rest: string, limit: number): string | null => {
-    const found = values.get(rest)
-    if (found === undefined) return null
-    const read = headerText(found.value)
-    if (read === null || Buffer.byteLength(read) > limit) {
-      bad(found.dialect, found.name, found.header.grammar)
-      return null
-    }
-    return read === '' ? null : read
-  }
-  const flag = (rest: string): boolean => {
-    const found = values.get(rest)
-    if (found === undefined) return false
-    const word = found.value.trim().toLowerCase()
-    if (word !== 'true' && word !== 'false') bad(found.dialect, found.name, found.header.grammar)
-    return word === 'true'
-  }
-
+  const own = new OwnValues(values, warnings, rules.strictHelicone)
   let sessionPath: string | null = null
   let sessionId: string | null = null
   let tags: readonly string[] = []
@@ -223,8 +185,8 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
   let streamUsage: StreamUsage = 'auto'
   let weirKey: string | null = null
   if (values.size > 0) {
-    sessionId = text('session-id', 256)
-    sessionPath = text('session-path', 512)
+    sessionId = own.text('session-id', 256)
+    sessionPath = own.text('session-path', 512)
     if (sessionPath !== null && !sessionPath.startsWith('/')) {
       const from = values.get('session-path')
       if (from?.dialect === 'helicone' && !rules.strictHelicone) {
@@ -240,7 +202,7 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
       if (list === null) bad(tagHeader.dialect, tagHeader.name, tagHeader.header.grammar)
       tags = list ?? []
     }
-    clientRequestId = text('request-id', 64)
+    clientRequestId = own.text('request-id', 64)
     if (clientRequestId !== null && !uuid.test(clientRequestId)) {
       const from = values.get('request-id')
       if (from !== undefined) bad(from.dialect, from.name, from.header.grammar)
@@ -270,24 +232,25 @@ export const readOwnHeaders = (own: readonly OwnHeader[], rules: Rules): OwnAske
   }
   return {
     identity: {
-      userId: text('user-id', 256),
+      userId: own.text('user-id', 256),
       sessionId,
-      sessionName: text('session-name', 256),
+      sessionName: own.text('session-name', 256),
       sessionPath: sessionPath ?? (sessionId === null ? null : '/'),
       properties: properties ?? noProperties,
       tags,
       clientRequestId: clientRequestId?.toLowerCase() ?? null,
-      promptId: text('prompt-id', 256),
-      promptVersion: text('prompt-version', 256),
-      modelOverride: text('model-override', 128),
+      promptId: own.text('prompt-id', 256),
+      promptVersion: own.text('prompt-version', 256),
+      modelOverride: own.text('model-override', 128),
       keyId: weirKey === null ? '' : `weir-${rules.fingerprint(weirKey)}`,
       trace: null,
-      omitRequest: flag('omit-request'),
-      omitResponse: flag('omit-response'),
+      omitRequest: own.flag('omit-request'),
+      omitResponse: own.flag('omit-response'),
     },
     durability,
     streamUsage,
-    costReport: flag('cost-report'),
+    costReport: own.flag('cost-report'),
+    steering: values.size === 0 ? noSteering : readSteering(own),
     warnings,
     providerKeys: keys ?? noKeys,
     weirKey,

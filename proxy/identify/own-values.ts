@@ -1,0 +1,96 @@
+import { WeirError } from '../../core/errors.js'
+import type { GatewayHeader } from '../../core/headers.js'
+
+/** One of our headers, after the two dialects were brought together. */
+export interface OwnValue {
+  readonly value: string
+  readonly dialect: 'weir' | 'helicone'
+  readonly header: GatewayHeader
+  /** As it was sent, for messages. */
+  readonly name: string
+}
+
+const ascii = /^[\x20-\x7e]*$/
+// eslint-disable-next-line no-control-regex
+const control = /[\x00-\x1f\x7f]/
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** Header text as people meant it (headers.md §1.7): UTF-8, else ISO-8859-1; `UTF-8''` begins an RFC 8187 value. `null` = bad. */
+export const headerText = (value: string): string | null => {
+  let text = value.trim()
+  if (!ascii.test(text)) {
+    try {
+      text = utf8.decode(Buffer.from(text, 'latin1'))
+    } catch {
+      // ISO-8859-1 it is: `text` already holds it.
+    }
+  } else if (text.startsWith("UTF-8''")) {
+    try {
+      text = decodeURIComponent(text.slice(7))
+    } catch {
+      return null
+    }
+  }
+  return control.test(text) ? null : text
+}
+
+/** What our headers hold, by name in lower case without prefix. A bad value is a 400 or a warning, by its dialect (headers.md §1.3). */
+export class OwnValues {
+  readonly #values: ReadonlyMap<string, OwnValue>
+  readonly #warnings: string[]
+  readonly #strict: boolean
+
+  constructor(values: ReadonlyMap<string, OwnValue>, warnings: string[], strictHelicone: boolean) {
+    this.#values = values
+    this.#warnings = warnings
+    this.#strict = strictHelicone
+  }
+
+  get(rest: string): OwnValue | undefined {
+    return this.#values.get(rest)
+  }
+
+  warn(kind: string, name: string): void {
+    this.#warnings.push(`${kind};h="${name.toLowerCase().replaceAll(/[^!-~]|["\\]/g, '')}"`)
+  }
+
+  /**
+   * @param detail What was wrong where, if that can be said; the accepted grammar follows.
+   * @throws WeirError `bad_header`, unless the dialect forgives.
+   */
+  bad({ dialect, name, header }: OwnValue, detail = ''): void {
+    if (dialect === 'weir' || this.#strict)
+      throw new WeirError('bad_header', `${name}: ${detail === '' ? '' : `${detail} `}accepted is ${header.grammar}.`, {
+        param: name,
+      })
+    this.warn('bad-value', name)
+  }
+
+  /** @returns `null` when it is absent, empty, or bad and forgiven. */
+  text(rest: string, limit: number): string | null {
+    const found = this.#values.get(rest)
+    if (found === undefined) return null
+    const read = headerText(found.value)
+    if (read === null || Buffer.byteLength(read) > limit) {
+      this.bad(found)
+      return null
+    }
+    return read === '' ? null : read
+  }
+
+  flag(rest: string): boolean {
+    return this.flagOr(rest, false) === true
+  }
+
+  /** @param absent What stands for a header that is not there. */
+  flagOr<T>(rest: string, absent: T): boolean | T {
+    const found = this.#values.get(rest)
+    if (found === undefined) return absent
+    const word = found.value.trim().toLowerCase()
+    if (word !== 'true' && word !== 'false') {
+      this.bad(found)
+      return absent
+    }
+    return word === 'true'
+  }
+}
