@@ -127,7 +127,7 @@ Weir reads the file and never writes it. It is checked whole before anything sta
 
 \`\${NAME}\` takes a value from the environment; a secret written in clear is refused. Sizes are in \`B KiB MiB GiB\`, times in \`ms s m h d\`.
 
-A saved file (or SIGHUP) is applied within a second, whole or not at all: a bad one leaves everything as it was and is told in the log. \`journal\`, \`allowedHosts\` on the pages' and SQL ports, and all that comes from variables hold after a restart; the log says so.
+A saved file (or SIGHUP) is applied within a second, whole or not at all: a bad one leaves everything as it was and is told in the log. \`journal\`, \`cache\`, \`allowedHosts\` on the pages' and SQL ports, and all that comes from variables hold after a restart; the log says so.
 
 ${table(
   ['key', 'accepted', 'default', 'meaning'],

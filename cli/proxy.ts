@@ -34,7 +34,7 @@ const start = async (config: Config, log: Log): Promise<RunningRole> => {
     now,
   })
   const proxy = await startProxy({ config, journal, now, log })
-  const unwatch = watchConfig({ config, live, fixed: new Set(['journal']), apply: (next) => proxy.reload(next), log })
+  const unwatch = watchConfig({ config, live, fixed: new Set(['journal', 'cache']), apply: (next) => proxy.reload(next), log })
   return {
     ports: { proxy: proxy.port },
     drain: () => proxy.drain(),

@@ -162,6 +162,18 @@ const file = z.strictObject({
         .describe('A full journal: calls go on without a row (counted), or are refused with 503.'),
     })
     .prefault({}),
+  cache: z
+    .strictObject({
+      memory: size
+        .default(256 * 1024 ** 2)
+        .describe('Of all kept answers together; those longest unused give way. As much on disk.'),
+      entry: size.default(8 * 1024 ** 2).describe('Of one answer; a longer one is not kept.'),
+      shared: z
+        .boolean()
+        .default(false)
+        .describe('Callers may ask for answers that a whole tenant shares (Cache-Scope: tenant).'),
+    })
+    .prefault({}),
   exports: z.array(exportDestination).default([]).describe('Where traces go; each destination has its own position and retries.'),
   prices: z
     .array(priceOverride)

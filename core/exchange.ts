@@ -94,6 +94,17 @@ export interface Attempt {
   readonly usageRaw: readonly Raw[]
 }
 
+/** What our cache did for a call. */
+export interface CacheFacts {
+  /** `bypass`: reading was asked for, and a directive or the kind of the call stood against it. */
+  readonly status: 'hit' | 'miss' | 'bypass'
+  /** Of a hit: id of the call whose answer it is. `usageRaw` is that call's, too: it tells what was saved, and is billed to nobody again. */
+  readonly originalId: string | null
+  readonly bucket: number | null
+  /** What the original took; 0 where it was under way, and nothing was saved. */
+  readonly savedMs: number
+}
+
 /** A stored copy of a body. Longer bodies keep their first 768 KiB and last 256 KiB (`truncated`). */
 export interface StoredBody {
   readonly bytes: Uint8Array
@@ -163,7 +174,8 @@ export interface Exchange {
   readonly reqBody: StoredBody | null
   readonly resBody: StoredBody | null
   readonly identity: Identity
-  readonly cache: null
+  /** `null` = the call did not ask to read from our cache. */
+  readonly cache: CacheFacts | null
   readonly guardrails: readonly string[]
   readonly altered: readonly string[]
   readonly warnings: readonly string[]

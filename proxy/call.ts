@@ -1,6 +1,7 @@
 import type { Identity } from '../core/exchange.js'
 import type { Provider } from '../core/providers/registry.js'
 import type { Route } from '../core/providers/routes.js'
+import type { TenantId } from '../core/tenant.js'
 import type { Durability } from '../journal/port.js'
 import type { Steering } from './identify/steering.js'
 
@@ -20,7 +21,7 @@ export type StreamUsage = 'auto' | 'pass' | 'off'
 /** What a request asks for, read once from path and headers; the body has not been touched. Frozen in spirit: stages return new ones. */
 export interface Call {
   readonly id: string
-  readonly tenant: string
+  readonly tenant: TenantId
   readonly method: string
   /** Method and path with keys masked, without query. */
   readonly endpoint: string
@@ -37,6 +38,8 @@ export interface Call {
   readonly contentEncoding: string | null
   /** What the caller put where a provider key goes; for the mismatch check of the unified path. */
   readonly clientKey: string | null
+  /** The caller's Weir key, in clear: never written, never sent on. `null` = none. */
+  readonly weirKey: string | null
   readonly identity: Identity
   readonly durability: Durability
   /** What is done about the usage of a stream that does not tell it (wire.md §1.1). */

@@ -10,6 +10,7 @@ import type { Client, Leavable } from './client.js'
 import type { Deadlines, Watched } from './deadlines.js'
 import type { Pricing } from './deliver/cost-in-answer.js'
 import type { TellCost } from './deliver/tell-cost.js'
+import { isWhole } from './deliver/whole-answer.js'
 import { WithoutUsageEvent } from './deliver/without-usage-event.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord, type Ending } from './record.js'
@@ -60,6 +61,12 @@ class Delivery implements Sink, Watched, Leavable {
   #attaching = false
   /** Whether the last byte that came ended an event. Asked before the reader is ended, which closes what is open. */
   #onBoundary = false
+  /** The client has left, and others wait for the answer: it is read to its end, and nothing of it is written. */
+  #unseen = false
+  /** The upstream came to a proper end. */
+  #upstreamWhole = true
+  /** The answer can stand for others like it. */
+  #whole = false
   /** Takes out the event that is there for us alone. */
   #hiding: WithoutUsageEvent | null = null
   /** Where the caller wants the cost. `head`: the head is not written and the body held, until it is known. */
@@ -110,17 +117,21 @@ class Delivery implements Sink, Watched, Leavable {
     }
     const contentLength = this.#hiding === null ? told : -1
     if (record.target?.route.lane === 'llm')
-      record.reader = readAnswer({
-        family: this.#family,
-        api: record.target.route.api,
-        provider: record.target.provider.name,
-        streaming: record.asked?.streaming ?? false,
-        status,
-        contentType,
-        contentEncoding,
-        servedModel,
-        errorType,
-      })
+      record.reader =
+        record.cache?.replayed?.reader ??
+        readAnswer({
+          family: this.#family,
+          api: record.target.route.api,
+          provider: record.target.provider.name,
+          streaming: record.asked?.streaming ?? false,
+          status,
+          contentType,
+          contentEncoding,
+          servedModel,
+          errorType,
+        })
+    if (record.tap !== null && record.reader !== null)
+      record.tap.begin({ status, statusText: this.#reply.statusText, headers: relayed, reader: record.reader })
     if (record.responseEncoding === null && contentLength < 0)
       this.#form = contentType?.startsWith('text/event-stream')
         ? 'sse'
@@ -129,7 +140,8 @@ class Delivery implements Sink, Watched, Leavable {
           : null
     if (hasDate) this.#res.sendDate = false
     this.#headers = relayed
-    if (record.call !== null && (record.call.costReport || record.call.trailers) && record.reader !== null && !bodyless)
+    const tellsCost = record.call !== null && (record.call.costReport || record.call.trailers) && record.cache?.status !== 'hit'
+    if (record.call !== null && tellsCost && record.reader !== null && !bodyless)
       this.#askForCost(
         record.call,
         isEventStream(contentType) || (record.asked?.streaming === true && status < 400),
@@ -138,11 +150,12 @@ class Delivery implements Sink, Watched, Leavable {
     if (this.#costIn === 'head') this.#held = []
     else if (!this.#writeHead([])) return
     this.#client.serving = this
-    if (this.#client.gone) return this.clientLeft()
+    if (this.#client.gone) this.clientLeft()
+    if (this.#finishing) return
     this.#attaching = true
     body.attach(this)
     this.#attaching = false
-    if (this.#finishing || this.#costIn === 'head') return
+    if (this.#finishing || this.#unseen || this.#costIn === 'head') return
     if (this.#held !== null) this.#awaitEnd()
     // The head goes with the first chunk if that came in the same read, else at once: no chunk waits for the next.
     if (!this.#wrote)
@@ -168,12 +181,11 @@ class Delivery implements Sink, Watched, Leavable {
       this.#res.writeHead(status, statusText, headers)
       return true
     } catch (cause) {
+      const error = new WeirError('upstream_bad_response', 'The upstream sent a header that cannot be relayed.', { cause })
       body.destroy()
+      this.#record.tap?.fail(error)
       this.#finishing = true
-      this.#end(
-        endingOf(new WeirError('upstream_bad_response', 'The upstream sent a header that cannot be relayed.', { cause })),
-        () => this.#res.destroy(),
-      )
+      this.#end(endingOf(error), () => this.#res.destroy())
       return false
     }
   }
@@ -190,6 +202,8 @@ class Delivery implements Sink, Watched, Leavable {
     }
     const chunk = this.#hiding === null ? came : this.#hiding.push(came)
     record.response?.push(chunk)
+    record.tap?.data(chunk)
+    if (this.#unseen) return
     if (this.#released) return this.#write(chunk)
     if (this.#held !== null) {
       if (this.#costIn !== 'head' || this.#received <= mostHeldBytes) return void this.#held.push(chunk)
@@ -224,6 +238,8 @@ class Delivery implements Sink, Watched, Leavable {
     const rest = this.#hiding?.end()
     if (rest === undefined || rest.length === 0) return
     this.#record.response?.push(rest)
+    this.#record.tap?.data(rest)
+    if (this.#unseen) return
     if (this.#released) this.#write(rest)
     else this.#held = [...(this.#held ?? []), rest]
   }
@@ -231,8 +247,14 @@ class Delivery implements Sink, Watched, Leavable {
   end(): void {
     this.#upstreamOver = true
     this.#flushHiding()
-    if (this.#released) return void this.#res.end()
+    if (this.#released) return this.#close()
     this.#finish()
+  }
+
+  /** The last byte has come, and may go out. */
+  #close(): void {
+    this.#record.tap?.complete(this.#whole)
+    if (!this.#unseen) this.#res.end()
   }
 
   /** Everything came, as far as can be known: the record, then the last bytes. */
@@ -251,7 +273,11 @@ class Delivery implements Sink, Watched, Leavable {
     const { reader, asked } = this.#record
     const facts = reader?.facts()
     const { status } = this.#reply
-    let ending: Ending = { outcome: 'complete', status, error: facts?.error ?? null }
+    let ending: Ending = {
+      outcome: this.#record.cache?.status === 'hit' ? 'cached' : 'complete',
+      status,
+      error: facts?.error ?? null,
+    }
     if (facts !== undefined && status < 400 && facts.error !== null)
       ending = { outcome: 'error_event', status, error: facts.error }
     else if (
@@ -267,11 +293,14 @@ class Delivery implements Sink, Watched, Leavable {
       // Nothing of ours can be put into an encoded answer, or past a promised length: the row alone tells.
       if (this.#record.responseEncoding !== null) ending = { ...endingOf(error), status }
     } else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
-    if (tellCost !== null && !this.#sayCost(tellCost(this.#record, ending))) return
+    this.#whole = ending.outcome === 'complete' && this.#upstreamWhole && reader !== null && isWhole(reader, asked)
+    if (this.#unseen) ending = clientGone(status)
+    if (tellCost !== null && !this.#unseen && !this.#sayCost(tellCost(this.#record, ending))) return
     this.#end(ending, (failure) => {
+      if (this.#upstreamOver) this.#record.tap?.complete(this.#whole)
       if (failure !== null && this.#record.durability === 'strict') return void this.#res.destroy()
       this.#release()
-      if (this.#upstreamOver) this.#res.end()
+      if (this.#upstreamOver && !this.#unseen) this.#res.end()
     })
   }
 
@@ -289,6 +318,7 @@ class Delivery implements Sink, Watched, Leavable {
 
   #release(): void {
     this.#released = true
+    if (this.#unseen) return
     if (this.#costIn === 'head') {
       this.#costIn = null
       if (!this.#writeHead([])) return
@@ -306,7 +336,9 @@ class Delivery implements Sink, Watched, Leavable {
     this.#flushHiding()
     if (this.#released || reader?.terminal === true) {
       this.#upstreamOver = true
-      if (this.#released) this.#res.end()
+      this.#upstreamWhole = false
+      this.#whole = false
+      if (this.#released) this.#close()
       else this.#finish()
       return
     }
@@ -322,6 +354,8 @@ class Delivery implements Sink, Watched, Leavable {
 
   /** The answer is not whole: our error event on an event boundary, else a broken connection; never what looks like an end. */
   #breakOff(error: WeirError): void {
+    this.#record.tap?.fail(error)
+    if (this.#unseen) return this.#end(clientGone(this.#reply.status), () => undefined)
     const { outcome, ...told } = endingOf(error)
     this.#end({ ...told, outcome: outcome === 'refused' ? 'upstream_abort' : outcome, status: this.#reply.status }, () => {
       const { code, message } = error
@@ -369,6 +403,18 @@ class Delivery implements Sink, Watched, Leavable {
   clientLeft(): void {
     this.#deps.deadlines.remove(this)
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer)
+    const { tap } = this.#record
+    if (tap?.awaited !== true) return this.#leave()
+    this.#unseen = true
+    tap.deserted = () => this.#leave()
+    if (!this.#upstreamOver) this.#reply.body.resume()
+  }
+
+  /** Nobody wants the answer any more. */
+  #leave(): void {
+    // What has come whole is kept all the same, once its record is written.
+    if (!this.#finishing || !this.#upstreamOver)
+      this.#record.tap?.fail(new WeirError('upstream_reset', 'The call was given up: its client left.'))
     this.#reply.body.destroy()
     if (this.#finishing) return this.#done()
     this.#finishing = true

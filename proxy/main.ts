@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
@@ -17,6 +18,7 @@ import { proxyMetrics } from './metrics.js'
 import { obtainBy } from './obtain/obtain.js'
 import { openPools } from './obtain/pools.js'
 import { CallRecord } from './record.js'
+import { openMemoryCache } from './state/memory-cache.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
 import { upgradeBy } from './relay/upgrade.js'
@@ -43,6 +45,7 @@ export interface Proxy {
 }
 
 const mebi = 1024 ** 2
+const cacheCloseMs = 2000
 
 /** The wiring of the data plane, top to bottom; `listen` is the last step. */
 export const startProxy = async ({ config: first, journal, now = Date.now, log }: ProxyDeps): Promise<Proxy> => {
@@ -51,7 +54,11 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
   const monotonic = (): number => performance.now()
   const metrics = proxyMetrics(() => journal.state)
   const deadlines = watchDeadlines(monotonic)
-  const fingerprint = fingerprinter(serverSecret(first.dataDir))
+  const secret = serverSecret(first.dataDir)
+  const fingerprint = fingerprinter(secret)
+  const cacheSecret = createSecretKey(secret)
+  const store = openMemoryCache({ limitBytes: first.cache.memory, dir: join(first.dataDir, 'state', 'cache'), now })
+  const collected = { held: 0, limitBytes: first.cache.memory }
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
   const saturated = (): string | null => {
@@ -86,7 +93,13 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
       },
       identify: identifyBy({ config: of, providers, fingerprint }),
       admit: admitBy({ config: of, providers, bodies }),
-      obtain: obtainBy({ config: of, pools, deadlines, timeouts: of.timeouts }),
+      obtain: obtainBy({
+        config: of,
+        pools,
+        deadlines,
+        timeouts: of.timeouts,
+        cache: { config: of, store, secret: cacheSecret, collected, pricing, now, monotonic },
+      }),
       relay: relay.web,
       delivery,
       closed: metrics.closed,
@@ -160,6 +173,10 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     })
   })
 
+  /** The cache is on disk, or as much of it as a short while allows. */
+  const kept = (): Promise<unknown> =>
+    Promise.race([store.close(), new Promise((resolve) => setTimeout(resolve, cacheCloseMs).unref())])
+
   const giveUpAll = (): void => {
     const cause = new WeirError('draining', 'This proxy had to stop before the answer was complete.')
     for (const watched of deadlines.all()) watched.giveUp?.(cause)
@@ -168,6 +185,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     draining = true
     giveUpAll()
     for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+    await kept()
   }
   const drain = async (): Promise<void> => {
     draining = true
@@ -187,6 +205,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     clearTimeout(timeout)
     clearTimeout(last)
     for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+    await kept()
     furnished.close()
     deadlines.close()
   }

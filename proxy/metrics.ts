@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { ErrorKind, Outcome } from '../core/exchange.js'
+import type { CacheFacts, ErrorKind, Outcome } from '../core/exchange.js'
 import type { JournalState } from '../journal/port.js'
 
 interface Ended {
@@ -8,6 +8,8 @@ interface Ended {
   readonly model: string
   readonly outcome: Outcome
   readonly errorKind: ErrorKind
+  /** What our cache did; `null` = it was not asked. */
+  readonly cache: CacheFacts['status'] | null
   /** Microseconds from arrival to sending; `null` = not sent. */
   readonly sentUs: number | null
 }
@@ -43,6 +45,7 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
   const registry = new Registry()
   const models = new Set<string>()
   const requests = new LabelledCount()
+  const cached = new LabelledCount()
   let inFlight = 0
   let unknownPaths = 0
   new Counter({
@@ -52,6 +55,15 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
     registers: [registry],
     collect() {
       requests.into(this)
+    },
+  })
+  new Counter({
+    name: 'weir_cache_requests_total',
+    help: 'Calls that asked to read from the cache, by result: hit, miss, bypass.',
+    labelNames: ['result'],
+    registers: [registry],
+    collect() {
+      cached.into(this)
     },
   })
   new Counter({
@@ -100,13 +112,14 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
     opened: () => void inFlight++,
     closed: () => void inFlight--,
     unknownPath: () => void unknownPaths++,
-    ended: ({ provider, model: asked, outcome, errorKind, sentUs }) => {
+    ended: ({ provider, model: asked, outcome, errorKind, cache, sentUs }) => {
       let model = asked
       if (!models.has(model)) {
         if (models.size < mostModels) models.add(model)
         else model = '_other'
       }
       requests.add(`${provider}|${model}|${outcome}|${errorKind}`, () => ({ provider, model, outcome, error_kind: errorKind }))
+      if (cache !== null) cached.add(cache, () => ({ result: cache }))
       if (sentUs !== null) overhead.observe(sentUs / 1e6)
     },
   }

@@ -1,7 +1,25 @@
+import type { CacheUse } from './cache-use.js'
 import type { CallRecord } from './record.js'
 
 const printable = (text: string): string =>
   /^[\x21-\x7e]*$/.test(text) ? text : encodeURIComponent(text).replaceAll('%2F', '/').replaceAll('%3A', ':')
+
+/** What the cache did. A hit costs nothing, and says whose answer it is and what it saved. */
+const cacheHeaders = ({ status, replayed }: CacheUse, twins: boolean): string[] => {
+  const headers = ['weir-cache', status.toUpperCase()]
+  if (twins && status !== 'bypass') headers.push('helicone-cache', status.toUpperCase())
+  if (replayed === null) return headers
+  const { id, slot, ageMs, totalMs, costUsd } = replayed
+  headers.push('age', String(Math.floor(ageMs / 1000)), 'weir-cache-id', id, 'weir-cache-bucket-idx', String(slot))
+  if (totalMs !== null) headers.push('weir-cache-latency', String(totalMs))
+  if (costUsd !== null) headers.push('weir-cache-saved', costUsd)
+  if (twins) {
+    headers.push('helicone-cache-bucket-idx', String(slot))
+    if (totalMs !== null) headers.push('helicone-cache-latency', String(totalMs))
+  }
+  headers.push('weir-cost', '0', 'weir-cost-source', 'usage')
+  return headers
+}
 
 /** Our headers on an answer (headers.md §4). Flat pairs. No caller text but UUIDs and model names. */
 export const ownHeaders = (record: CallRecord, failed: boolean): string[] => {
@@ -11,6 +29,7 @@ export const ownHeaders = (record: CallRecord, failed: boolean): string[] => {
     headers.push('weir-provider', target.provider.name)
     if (asked?.model) headers.push('weir-model', printable(asked.model))
   }
+  if (record.cache !== null) headers.push(...cacheHeaders(record.cache, call?.twins === true))
   if (record.warnings.length > 0) headers.push('weir-warning', record.warnings.join(', '))
   if (call?.twins) {
     headers.push('helicone-id', call.identity.clientRequestId ?? record.id, 'helicone-status', failed ? 'failed' : 'success')

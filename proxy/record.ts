@@ -5,6 +5,7 @@ import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
 import {
   type AnswerError,
   bodyHead,
+  type CacheFacts,
   nobody,
   type Attempt,
   type Counts,
@@ -23,6 +24,7 @@ import type { Route } from '../core/providers/routes.js'
 import { maskSecrets } from '../core/redact.js'
 import type { Durability, JournalWriter } from '../journal/port.js'
 import { BodyCopy } from './body-copy.js'
+import type { CacheUse, Tap } from './cache-use.js'
 import type { Call, Target } from './call.js'
 import type { ProxyMetrics } from './metrics.js'
 
@@ -69,6 +71,13 @@ const kindOf = (code: ErrorCode): ErrorKind => {
   }
 }
 
+const cacheFacts = ({ status, replayed }: CacheUse): CacheFacts => ({
+  status,
+  originalId: replayed?.id ?? null,
+  bucket: replayed?.slot ?? null,
+  savedMs: replayed?.totalMs ?? 0,
+})
+
 /** How a call ends that one of our errors ended. */
 export const endingOf = (error: WeirError): Ending => ({
   outcome: error.code.startsWith('timeout_') ? 'stall' : errors[error.code].origin === 'upstream' ? 'upstream_abort' : 'refused',
@@ -106,6 +115,10 @@ export class CallRecord {
   /** The usage was asked for by us alone: the event that tells it is not for the client. */
   hidesUsage = false
   readonly warnings: string[] = []
+  /** What the cache did; `null` = it was not asked to read. */
+  cache: CacheUse | null = null
+  /** Gets a copy of the answer as it is relayed. */
+  tap: Tap | null = null
   /** True once an end is in the journal, or on its way there. */
   ended = false
   /** Paths that match nothing leave no row. */
@@ -138,6 +151,11 @@ export class CallRecord {
     this.#marks[mark] = Math.round((this.#deps.monotonic() - this.#t0) * 1000)
   }
 
+  /** Since the call came. */
+  elapsedMs(): number {
+    return this.#deps.monotonic() - this.#t0
+  }
+
   get firstContentMarked(): boolean {
     return this.#marks.firstContent !== null
   }
@@ -146,6 +164,7 @@ export class CallRecord {
     this.call = call
     this.target = call.target
     this.warnings.push(...call.warnings)
+    if (call.steering.cache !== null && call.target?.route.lane === 'relay') this.warnings.push('cache-off')
     this.request = this.#copy('req', call.identity.omitRequest)
     this.response = this.#copy('res', call.identity.omitResponse)
   }
@@ -253,6 +272,7 @@ export class CallRecord {
       model: this.asked?.model ?? '',
       outcome: ending.outcome,
       errorKind: ending.error?.kind ?? '',
+      cache: this.cache?.status ?? null,
       sentUs: this.#marks.sent,
     })
     if (this.rowless) return done(null)
@@ -340,7 +360,7 @@ export class CallRecord {
       resHeaders: this.responseHeaders,
       reqBody,
       resBody,
-      cache: null,
+      cache: this.cache === null ? null : cacheFacts(this.cache),
       guardrails: [],
       altered: this.altered,
       warnings: this.warnings,

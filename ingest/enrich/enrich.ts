@@ -7,6 +7,7 @@ import type { Cost } from '../../core/prices/cost.js'
 import { price } from '../../core/prices/price.js'
 import { maskSecrets } from '../../core/redact.js'
 import { readUsage } from '../../core/usage-reader.js'
+import { noUsage, type Usage } from '../../core/usage.js'
 import { bodyText, type BodyText } from './decode-body.js'
 import type { AttemptTuple, BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
 import { completeUsage } from './estimate.js'
@@ -122,6 +123,10 @@ const priceFacts = ({ priceFacts: asked }: Exchange, { charged }: Known): Record
   return charged === null ? facts : { ...facts, charged_usd: charged.usd, charged_source: charged.source }
 }
 
+/** `null` where a part is not known. */
+const totalTokens = ({ inputTokens, outputTokens }: Usage): number | null =>
+  inputTokens === null || outputTokens === null ? null : inputTokens + outputTokens
+
 /** Where the event stood in its log: part of the row, so that a second delivery is the same row. */
 export interface Position {
   readonly source: string
@@ -159,12 +164,15 @@ export const enrich = (
     streaming: exchange.streaming,
   })
   const told = known.usage ?? readUsage(exchange.provider, api, exchange.usageRaw, exchange)
-  const usage = completeUsage(told, exchange, { counts: known.counts, conversation })
+  const isHit = exchange.cache?.status === 'hit'
+  // What stands in the answer of a hit was used by the original: here it is what was saved.
+  const usage = isHit ? noUsage('cached') : completeUsage(told, exchange, { counts: known.counts, conversation })
   const facts = {
     provider: exchange.provider,
     api,
     endpoint: exchange.endpoint,
-    outcome: exchange.outcome,
+    // Whatever became of it on the way to its client: nobody was asked.
+    outcome: isHit ? 'cached' : exchange.outcome,
     status: exchange.status,
     requestModel: identity.modelOverride ?? exchange.requestModel,
     responseModel: exchange.responseModel,
@@ -175,7 +183,7 @@ export const enrich = (
     charged: known.charged,
     ...(exchange.attempts.length < 2 ? {} : { givenUp: givenUpOf(exchange, usage.inputTokens) }),
   }
-  const cost = price(usage, facts, new Date(exchange.startedAt), book)
+  const cost = price(isHit ? told : usage, facts, new Date(exchange.startedAt), book)
   const trace = traceIds(exchange)
   const row: RequestRow = {
     tenant_id: exchange.tenant,
@@ -217,10 +225,10 @@ export const enrich = (
     error_message: text(exchange.error?.message ?? null),
     finish_reason: text(exchange.finishReason),
     attempts: attemptTuples(exchange, cost),
-    cache_status: '',
-    cached_from: noUuid,
-    saved_tokens: null,
-    saved_ms: 0,
+    cache_status: exchange.cache?.status ?? '',
+    cached_from: exchange.cache?.originalId ?? noUuid,
+    saved_tokens: isHit ? totalTokens(told) : null,
+    saved_ms: uint32(exchange.cache?.savedMs ?? 0),
     guardrails: exchange.guardrails,
     altered: exchange.altered,
     warnings: exchange.warnings,

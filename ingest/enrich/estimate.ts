@@ -24,7 +24,7 @@ const isEmbedding = ({ api, operation }: Exchange): boolean => embedding.has(api
 /** Why a call has no usage of its own, where that is certain; `null` = it may have used something. */
 const certainly = (exchange: Exchange): NonNullable<Usage['reason']> | null => {
   if (exchange.outcome === 'refused') return 'refused'
-  if (exchange.outcome === 'cached') return 'cached'
+  if (exchange.outcome === 'cached' || exchange.cache?.status === 'hit') return 'cached'
   if (exchange.outcome === 'proxy_lost') return 'lost'
   if (exchange.status >= 400) return 'not_applicable'
   return null
@@ -43,6 +43,8 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
   const untold = usage.usageSource === 'none'
   const certain = certainly(exchange)
   if (certain !== null && untold) return noUsage(certain, usage.notes)
+  // What a hit tells was used by the original, and is whole.
+  if (certain === 'cached') return usage
   if (untold && readable.has(exchange.api)) {
     if (isRead(exchange)) return { ...usage, reason: 'not_applicable' }
     if (isPromise(usage, exchange)) return { ...usage, reason: 'not_on_wire', notes: [...usage.notes, 'told_by_a_read'] }

@@ -15,15 +15,24 @@ const endUs = ({ outcome, marksUs, attempts }: Exchange): number => {
   return marksUs.lastByte ?? marksUs.closed ?? lastSend
 }
 
-const wentUpstream = ({ outcome, attempts, marksUs }: Exchange): boolean =>
-  outcome !== 'cached' && outcome !== 'refused' && (attempts.length > 0 || marksUs.sent !== null || outcome === 'proxy_lost')
+const wentUpstream = ({ outcome, attempts, marksUs, cache }: Exchange): boolean =>
+  outcome !== 'cached' &&
+  outcome !== 'refused' &&
+  cache?.status !== 'hit' &&
+  (attempts.length > 0 || marksUs.sent !== null || outcome === 'proxy_lost')
 
-// weir.cache.hit, weir.fallback, weir.rate_limited and weir.guardrail join this list with the stages they tell of.
-const eventsOf = (exchange: Exchange): TimedEvent[] => {
+// weir.fallback, weir.rate_limited and weir.guardrail join this list with the stages they tell of.
+const eventsOf = ({ exchange, row }: Enriched): TimedEvent[] => {
   const events: TimedEvent[] = []
-  const add = (name: string, afterUs: number | null): void => {
-    if (afterUs !== null) events.push({ name, time: hrTime(exchange.startedAt, afterUs), attributes: {} })
+  const add = (name: string, afterUs: number | null, attributes: TimedEvent['attributes'] = {}): void => {
+    if (afterUs !== null) events.push({ name, time: hrTime(exchange.startedAt, afterUs), attributes })
   }
+  if (exchange.cache?.status === 'hit')
+    add('weir.cache.hit', exchange.marksUs.headers, {
+      'weir.cache.original': exchange.cache.originalId ?? '',
+      'weir.cache.saved_ms': row.saved_ms,
+      ...(row.cost_saved === null ? {} : { 'weir.cache.saved_usd': row.cost_saved }),
+    })
   if (exchange.streaming) add('weir.first_chunk', exchange.marksUs.firstContent)
   if (exchange.outcome === 'client_abort') add('weir.client_disconnect', exchange.marksUs.closed ?? endUs(exchange))
   return events
@@ -67,7 +76,7 @@ export const callSpans = (enriched: Enriched, resource: Resource, { profile, con
       ...callAttributes(enriched, content),
       ...(flat ? langfuseAttributes(enriched, { spanName: name, content, completionStart }) : {}),
     },
-    events: eventsOf(exchange),
+    events: eventsOf(enriched),
     status: statusOf(enriched, 400),
     resource,
   })

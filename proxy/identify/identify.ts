@@ -4,6 +4,7 @@ import { WeirError } from '../../core/errors.js'
 import { originOf, type Family, type Provider } from '../../core/providers/registry.js'
 import { pathAt, routeOf } from '../../core/providers/routes.js'
 import { nearest } from '../../core/nearest.js'
+import { defaultTenant } from '../../core/tenant.js'
 import type { Call, Target } from '../call.js'
 import { readOwnHeaders, readTraceparent } from './identity.js'
 import { headerReader } from './read-headers.js'
@@ -198,7 +199,7 @@ export const identifyBy = (rules: Rules): Identify => {
     const keyInPath = pathKey.exec(url)
     if (keyInPath !== null) url = url.slice(keyInPath[0].length) || '/'
     const { target, unifiedPath, helicone, endpoint } = look(method, url)
-    const asked = readOwnHeaders(headers.own, headerRules)
+    const asked = readOwnHeaders(headers.own, headerRules, headers.cacheControl)
     let { forward } = headers
     let { authorization } = headers
     let weirKey = asked.weirKey ?? keyInPath?.[1] ?? null
@@ -232,7 +233,7 @@ export const identifyBy = (rules: Rules): Identify => {
     const keyId = weirKey !== null ? `weir-${rules.fingerprint(weirKey)}` : clientKey !== null ? rules.fingerprint(clientKey) : ''
     return {
       id,
-      tenant: 'default',
+      tenant: defaultTenant,
       method,
       endpoint,
       target,
@@ -242,6 +243,7 @@ export const identifyBy = (rules: Rules): Identify => {
       storedHeaders: headers.stored,
       contentEncoding: headers.contentEncoding,
       clientKey,
+      weirKey,
       identity: { ...asked.identity, keyId, trace },
       durability: asked.durability,
       streamUsage: asked.streamUsage,

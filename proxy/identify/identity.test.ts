@@ -143,8 +143,8 @@ describe('bad values', () => {
   test('an unknown name in Helicone\u2019s spelling', () =>
     expect(read({ 'Helicone-Foo': 'x' }).warnings).toEqual(['unknown-header;h="helicone-foo"']))
   test('a header of a later version is taken, without effect and not in silence', () => {
-    expect(read({ 'Weir-Cache-Enabled': 'true', 'Helicone-Retry-Enabled': 'true' }).warnings).toEqual([
-      'ignored;h="weir-cache-enabled"',
+    expect(read({ 'Weir-Redact': 'card', 'Helicone-Retry-Enabled': 'true' }).warnings).toEqual([
+      'ignored;h="weir-redact"',
       'ignored;h="helicone-retry-enabled"',
     ])
   })

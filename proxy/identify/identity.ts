@@ -78,15 +78,19 @@ const tagList = (text: string): string[] | null => {
   return tags
 }
 
+/** Fields that may come in several lines (headers.md §1.5). */
+const lists = new Set(['tags', 'cache-control', 'cache-ignore-keys'])
+
 const noProperties: Readonly<Record<string, string>> = Object.freeze({})
 const noKeys: ReadonlyMap<string, string> = new Map()
 
 /**
  * Reads our headers into who called. The one place that knows their grammar.
  *
+ * @param cacheControl The request's own `Cache-Control`; `null` = none.
  * @throws WeirError `bad_header`, `unknown_header`, `reserved_header`: a `Weir-*` header that cannot be meant as it stands.
  */
-export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules): OwnAsked => {
+export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheControl: string | null = null): OwnAsked => {
   const warnings: string[] = []
   const values = new Map<string, OwnValue>()
   let properties: Record<string, string> | null = null
@@ -115,7 +119,7 @@ export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules): OwnAsk
         const before = values.get(rest)
         if (before === undefined) values.set(rest, { value, dialect, header: what.header, name })
         else if (before.dialect === dialect) {
-          if (rest === 'tags') values.set(rest, { ...before, value: `${before.value}, ${value}` })
+          if (lists.has(rest)) values.set(rest, { ...before, value: `${before.value}, ${value}` })
           else bad(dialect, name, 'one value, but it was sent twice')
         } else {
           warn('shadowed', dialect === 'helicone' ? name : before.name)
@@ -250,7 +254,7 @@ export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules): OwnAsk
     durability,
     streamUsage,
     costReport: own.flag('cost-report'),
-    steering: values.size === 0 ? noSteering : readSteering(own),
+    steering: values.size === 0 ? noSteering : readSteering(own, cacheControl),
     warnings,
     providerKeys: keys ?? noKeys,
     weirKey,

@@ -2,7 +2,7 @@ import { hopByHop } from '../../core/headers.js'
 import { isStoredHeader } from '../../core/redact.js'
 
 /** What happens to a request header; decided once per name. */
-type Fate = 'forward' | 'drop' | 'ours' | 'trace' | 'encoding' | 'connection' | 'credential' | 'te'
+type Fate = 'forward' | 'drop' | 'ours' | 'trace' | 'encoding' | 'connection' | 'credential' | 'te' | 'caching'
 
 interface Known {
   readonly lower: string
@@ -29,6 +29,8 @@ export interface ReadHeaders {
   readonly authorization: string | null
   readonly apiKey: string | null
   readonly hop: string | null
+  /** Forwarded, too. */
+  readonly cacheControl: string | null
   /** `TE: trailers`: they may follow a chunked answer. */
   readonly trailers: boolean
 }
@@ -42,6 +44,7 @@ const fateOf = (lower: string): Fate => {
     return 'drop'
   if (lower === 'host' || lower === 'content-length' || lower === 'expect') return 'drop'
   if (lower === 'accept-encoding') return 'encoding'
+  if (lower === 'cache-control') return 'caching'
   if (lower === 'traceparent' || lower === 'tracestate' || lower === 'baggage') return 'trace'
   if (lower === 'authorization' || lower === 'x-api-key' || lower === 'api-key' || lower === 'x-goog-api-key') return 'credential'
   return 'forward'
@@ -89,6 +92,7 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
     let apiKey: string | null = null
     let hop: string | null = null
     let connection: string | null = null
+    let cacheControl: string | null = null
     let trailers = false
     for (let i = 0; i < raw.length; i += 2) {
       const name = raw[i] as string
@@ -103,6 +107,10 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
         case 'credential':
           if (lower === 'authorization') authorization = value
           else apiKey = value
+          forward.push(name, value)
+          break
+        case 'caching':
+          cacheControl = cacheControl === null ? value : `${cacheControl}, ${value}`
           forward.push(name, value)
           break
         case 'encoding':
@@ -135,6 +143,6 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
         if (named.has(lower) && !neverNamed.test(lower)) forward.splice(i, 2)
       }
     }
-    return { forward, own, stored, traceparent, contentEncoding, authorization, apiKey, hop, trailers }
+    return { forward, own, stored, traceparent, contentEncoding, authorization, apiKey, hop, cacheControl, trailers }
   }
 }

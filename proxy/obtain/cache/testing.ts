@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+import { loadConfig, parseConfigFile } from '../../../core/config.js'
+import { decodeExchange, type Exchange } from '../../../core/exchange.js'
+import type { JournalWriter } from '../../../journal/port.js'
+import { startProxy } from '../../main.js'
+
+/** The proxy in this process, with a journal that keeps what it is given. */
+export interface TestProxy {
+  readonly port: number
+  readonly dataDir: string
+  readonly records: { readonly type: string; readonly exchange: Exchange }[]
+  /** The end of a call, once it is there. */
+  end(id: string): Promise<Exchange>
+  drain(): Promise<void>
+}
+
+export const testDataDir = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-cache-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/**
+ * @param origin Where OpenAI, Anthropic and Gemini answer.
+ * @param yaml More of weir.yaml.
+ */
+export const startTestProxy = async (
+  origin: string,
+  { yaml = '', dataDir = testDataDir() }: { readonly yaml?: string; readonly dataDir?: string } = {},
+): Promise<TestProxy> => {
+  const records: TestProxy['records'] = []
+  const journal: JournalWriter = {
+    writer: '00000000-0000-7000-8000-000000000001',
+    state: { bytes: 0, limitBytes: 1e9, shedsBodies: false, full: null, dropped: 0, tornBytes: 0 },
+    append: (type, _id, _tenant, payload, _durability, done) => {
+      records.push({ type, exchange: decodeExchange(Buffer.concat(payload)) })
+      setImmediate(() => done(null))
+    },
+    close: () => Promise.resolve(),
+  }
+  const text = `providers:\n${['openai', 'anthropic', 'gemini'].map((name) => `  ${name}: { origin: "${origin}" }\n`).join('')}${yaml}`
+  const config = {
+    ...loadConfig({ WEIR_CONFIG: '/dev/null', WEIR_PROXY_PORT: '0', WEIR_DATA: dataDir }, '/'),
+    ...parseConfigFile({ path: 'weir.yaml', text }, {}),
+  }
+  const failures: unknown[] = []
+  const proxy = await startProxy({
+    config,
+    journal,
+    log: { error: (fields: object) => void failures.push(fields), warn: () => undefined },
+  })
+  let drained: Promise<void> | null = null
+  const drain = (): Promise<void> => (drained ??= proxy.drain())
+  onTestFinished(async () => {
+    await drain()
+    expect(failures).toEqual([])
+  })
+  return {
+    port: proxy.port,
+    dataDir,
+    records,
+    drain,
+    end: async (id) => {
+      const ends = (): readonly Exchange[] =>
+        records.filter(({ type, exchange }) => type === 'end' && exchange.id === id).map(({ exchange }) => exchange)
+      await expect.poll(() => ends().length).toBe(1)
+      return ends()[0] as Exchange
+    },
+  }
+}
+
+export interface Sent {
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: string | Buffer
+  /** Leaves once so many bytes of the answer have come; 0 = as soon as the request is out. */
+  readonly leaveAfter?: number
+}
+
+export interface Got {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly bytes: Buffer
+  /** How the answer ended: whole, cut, or left by us. */
+  readonly end: 'whole' | 'cut' | 'left'
+  readonly id: string
+  /** When each piece came, in milliseconds after the request. */
+  readonly arrivals: readonly number[]
+}
+
+/** Sends a POST on a connection of its own. */
+export const post = (
+  port: number,
+  { path = '/openai/v1/chat/completions', headers = {}, body, leaveAfter }: Sent,
+): Promise<Got> =>
+  new Promise((resolve, reject) => {
+    const startedAt = performance.now()
+    const pieces: Buffer[] = []
+    const arrivals: number[] = []
+    let length = 0
+    const req = request(
+      {
+        port,
+        host: '127.0.0.1',
+        method: 'POST',
+        path,
+        agent: false,
+        headers: { 'content-type': 'application/json', authorization: 'Bearer sk-one', ...headers },
+      },
+      (res) => {
+        const got = (end: Got['end']): Got => ({
+          status: res.statusCode ?? 0,
+          headers: res.headers,
+          bytes: Buffer.concat(pieces),
+          end,
+          id: String(res.headers['weir-id']),
+          arrivals,
+        })
+        res.on('data', (piece: Buffer) => {
+          pieces.push(piece)
+          arrivals.push(performance.now() - startedAt)
+          length += piece.length
+          if (leaveAfter !== undefined && length >= leaveAfter) {
+            req.destroy()
+            resolve(got('left'))
+          }
+        })
+        res.on('end', () => resolve(got('whole')))
+        res.on('error', () => resolve(got('cut')))
+      },
+    )
+    req.on('error', (cause) => {
+      if (leaveAfter === undefined) reject(cause)
+    })
+    req.end(body, () => {
+      if (leaveAfter !== 0) return
+      req.destroy()
+      resolve({ status: 0, headers: {}, bytes: Buffer.alloc(0), end: 'left', id: '', arrivals })
+    })
+  })

@@ -1,0 +1,115 @@
+import { mkdir, opendir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeEntry, encodeEntry } from './cache-file.js'
+import type { CacheEntry } from './cache-store.js'
+
+/** An entry on disk that has not been read. */
+export interface Listed {
+  readonly name: string
+  readonly bytes: number
+  readonly writtenAt: number
+}
+
+/** So much may wait to be written. What comes on top of it is lost with the process. */
+const mostWaitingBytes = 64 * 1024 * 1024
+
+const nameForm = /^[a-z0-9][a-z0-9_-]{0,63}$/
+const fileForm = /^[0-9a-f]{64}\.\d{1,2}$/
+
+/**
+ * Cache entries as files, `<tenant>/<key>.<slot>`, written behind the calls, one after the other, the newest wish for a name alone.
+ * A file that is torn, or cannot be written, is an entry that is not there: nothing here ever rejects.
+ */
+export class CacheFolder {
+  readonly #dir: string
+  /** By name; `null` = is to be removed. */
+  readonly #waiting = new Map<string, CacheEntry | null>()
+  readonly #made = new Set<string>()
+  #waitingBytes = 0
+  #working: Promise<void> | null = null
+
+  constructor(dir: string) {
+    this.#dir = dir
+  }
+
+  write(name: string, entry: CacheEntry): void {
+    if (this.#waitingBytes + entry.body.length > mostWaitingBytes) return this.remove(name)
+    this.#forget(name)
+    this.#waitingBytes += entry.body.length
+    this.#waiting.set(name, entry)
+    this.#work()
+  }
+
+  remove(name: string): void {
+    this.#forget(name)
+    this.#waiting.set(name, null)
+    this.#work()
+  }
+
+  async read(name: string): Promise<CacheEntry | null> {
+    const waiting = this.#waiting.get(name)
+    if (waiting !== undefined) return waiting
+    try {
+      return decodeEntry(name, await readFile(join(this.#dir, name)))
+    } catch {
+      return null
+    }
+  }
+
+  /** Everything that is there, oldest first. */
+  async list(): Promise<readonly Listed[]> {
+    const found: Listed[] = []
+    for await (const tenant of this.#namesIn('.', nameForm))
+      for await (const file of this.#namesIn(tenant, fileForm)) {
+        const name = `${tenant}/${file}`
+        const facts = await stat(join(this.#dir, name)).catch(() => null)
+        if (facts !== null) found.push({ name, bytes: facts.size, writtenAt: facts.mtimeMs })
+      }
+    return found.sort((a, b) => a.writtenAt - b.writtenAt)
+  }
+
+  /** Resolves once nothing waits any more. */
+  async settled(): Promise<void> {
+    while (this.#working !== null) await this.#working
+  }
+
+  async *#namesIn(folder: string, form: RegExp): AsyncGenerator<string> {
+    try {
+      for await (const { name } of await opendir(join(this.#dir, folder))) if (form.test(name)) yield name
+    } catch {
+      // There is nothing yet.
+    }
+  }
+
+  #forget(name: string): void {
+    this.#waitingBytes -= this.#waiting.get(name)?.body.length ?? 0
+    this.#waiting.delete(name)
+  }
+
+  #work(): void {
+    this.#working ??= this.#workOff().finally(() => {
+      this.#working = null
+    })
+  }
+
+  async #workOff(): Promise<void> {
+    for (;;) {
+      const [next] = this.#waiting
+      if (next === undefined) return
+      const [name, entry] = next
+      const done = entry === null ? unlink(join(this.#dir, name)) : this.#put(name, entry)
+      await done.catch(() => undefined)
+      // Another wish may have come meanwhile.
+      if (this.#waiting.get(name) === entry) this.#forget(name)
+    }
+  }
+
+  async #put(name: string, entry: CacheEntry): Promise<void> {
+    const folder = join(this.#dir, name.slice(0, name.indexOf('/')))
+    if (!this.#made.has(folder)) {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      this.#made.add(folder)
+    }
+    await writeFile(join(this.#dir, name), encodeEntry(name, entry), { mode: 0o600 })
+  }
+}
