@@ -55,8 +55,9 @@ class Reader {
   constructor(text: string) {
     this.text = text
   }
-  get next(): string | undefined {
-    return this.text[this.at]
+  /** Empty at the end. */
+  next(): string {
+    return this.text[this.at] ?? ''
   }
   match(form: RegExp): string | null {
     form.lastIndex = this.at
@@ -133,16 +134,15 @@ const readPolicy = (reader: Reader): LimitPolicy => {
   const from = reader.at
   const digits = reader.match(quotaForm)
   if (digits === null) throw new Fault(from, 'A policy begins with its quota.')
-  if (reader.next !== undefined && /[\d.]/.test(reader.next))
-    throw new Fault(reader.at, 'A quota has at most 9 digits before its point and 6 behind it.')
-  if (reader.next !== undefined && !/[;,\s]/.test(reader.next))
+  if (/[\d.]/.test(reader.next())) throw new Fault(reader.at, 'A quota has at most 9 digits before its point and 6 behind it.')
+  if (reader.next() !== '' && !/[;,\s]/.test(reader.next()))
     throw new Fault(reader.at, 'Behind a quota comes ";" and a parameter.')
   const said: Said = { windowS: null, unit: null, segment: null, missing: null, name: null }
-  while (reader.next === ';') {
+  while (reader.next() === ';') {
     reader.at++
     const nameAt = reader.at
     const name = reader.match(paramName) ?? ''
-    if (reader.next !== '=') throw new Fault(nameAt, 'A parameter is w=, u=, s=, missing= or name=.')
+    if (reader.next() !== '=') throw new Fault(nameAt, 'A parameter is w=, u=, s=, missing= or name=.')
     reader.at++
     const valueAt = reader.at
     readParam(name, reader.match(paramValue) ?? '', said, { name: nameAt, value: valueAt })
@@ -176,7 +176,8 @@ export const parseLimitPolicies = (text: string): ParsedLimitPolicies => {
       policies.push(readPolicy(reader))
       reader.match(blanks)
       if (reader.at === text.length) return { policies, fault: null }
-      if (reader.next !== ',') throw new Fault(reader.at, 'Behind a policy comes ";" and a parameter, or "," and another policy.')
+      if (reader.next() !== ',')
+        throw new Fault(reader.at, 'Behind a policy comes ";" and a parameter, or "," and another policy.')
       reader.at++
     }
   } catch (cause) {

@@ -1,0 +1,137 @@
+import { Redis } from 'ioredis'
+import { StoreDown } from './limit-store.js'
+
+export interface RedisLinkOptions {
+  /** `redis://` or `rediss://`. */
+  readonly url: string
+  /** How long a call waits for an answer. */
+  readonly deadlineMs?: number
+  /** Told when Redis goes away and when it is back, with the reason it gave. */
+  readonly changed: (isUp: boolean, cause: Error | null) => void
+}
+
+/** A script: its keys, then its arguments. */
+export type RedisScript = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
+
+/** A connection that no call waits for longer than the deadline, and not at all while Redis is known to be away. */
+export interface RedisLink {
+  /** Resolves with the first connection, or after a second without one. */
+  readonly begun: Promise<void>
+  readonly isUp: boolean
+  /** Makes a Lua script callable; it is sent once per connection, then named by its digest. */
+  script(name: string, lua: string): RedisScript
+  /**
+   * @param late Gets an answer that came after the deadline.
+   * @throws StoreDown
+   */
+  run<T>(send: () => Promise<T>, late?: (answer: T) => void): Promise<T>
+  close(): Promise<void>
+}
+
+const deadline = 20
+const longestRetryMs = 1000
+/** A connection on which something is asked and nothing comes is given up, and another one opened. */
+const silentMs = 2000
+const beginMs = 1000
+
+/** Connects in the background, again and again. */
+export const openRedisLink = ({ url, deadlineMs = deadline, changed }: RedisLinkOptions): RedisLink => {
+  let isReady = false
+  /** It let a call wait in vain: none waits until something comes from it again. */
+  let isSilent = false
+  let wasUp: boolean | null = null
+  let lastCause: Error | null = null
+  let closing = false
+  let begin: () => void
+  const begun = new Promise<void>((resolve) => (begin = resolve))
+  const beginTimer = setTimeout(() => begin(), beginMs)
+
+  const tell = (): void => {
+    const isUp = isReady && !isSilent
+    if (isUp === wasUp || closing) return
+    wasUp = isUp
+    changed(isUp, isUp ? null : lastCause)
+  }
+  const answered = (): void => {
+    if (!isSilent) return
+    isSilent = false
+    tell()
+  }
+
+  const redis = new Redis(url, {
+    connectionName: 'weir',
+    enableOfflineQueue: false,
+    // What was under way when a connection broke is not asked again: its call has gone on long since.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    socketTimeout: silentMs,
+    connectTimeout: 5000,
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times - 1, 10), longestRetryMs),
+  })
+  redis.on('ready', () => {
+    isReady = true
+    isSilent = false
+    clearTimeout(beginTimer)
+    begin()
+    tell()
+  })
+  redis.on('error', (cause: Error) => {
+    lastCause = cause
+  })
+  redis.on('close', () => {
+    isReady = false
+    tell()
+  })
+
+  return {
+    begun,
+    get isUp() {
+      return isReady && !isSilent
+    },
+    script: (name, lua) => {
+      redis.defineCommand(name, { lua })
+      const call = (redis as unknown as Record<string, (...args: readonly (string | number)[]) => Promise<unknown>>)[name]
+      if (call === undefined) throw new TypeError(`The script ${name} was not defined.`)
+      return (keys, args) => call.call(redis, keys.length, ...keys, ...args)
+    },
+    run: <T>(send: () => Promise<T>, late?: (answer: T) => void) => {
+      if (!isReady || isSilent) return Promise.reject(new StoreDown('Redis is known to be away.'))
+      return new Promise<T>((resolve, reject) => {
+        let isOver = false
+        const giveUp = (): void => {
+          if (isOver) return
+          isOver = true
+          isSilent = true
+          tell()
+          reject(new StoreDown(`Redis did not answer within ${deadlineMs} ms.`))
+        }
+        // A busy event loop is not a silent Redis: what has come meanwhile is read before this is decided.
+        const timer = setTimeout(() => setImmediate(giveUp), deadlineMs)
+        send().then(
+          (answer) => {
+            answered()
+            if (isOver) return void late?.(answer)
+            isOver = true
+            clearTimeout(timer)
+            resolve(answer)
+          },
+          (cause: unknown) => {
+            if (isOver) return
+            isOver = true
+            clearTimeout(timer)
+            reject(new StoreDown('Redis could not do it.', { cause }))
+          },
+        )
+      })
+    },
+    close: async () => {
+      closing = true
+      clearTimeout(beginTimer)
+      begin()
+      const ended = new Promise<void>((resolve) => void redis.once('end', () => resolve()))
+      if (redis.status === 'end') return
+      redis.disconnect()
+      await ended
+    },
+  }
+}
