@@ -26,7 +26,7 @@ export const bypassed: CacheUse = { status: 'bypass', replayed: null }
 export interface TappedHead {
   readonly status: number
   readonly statusText: string
-  /** Flat pairs, as relayed, without ours. */
+  /** Flat pairs, as relayed; ours are put behind them later. */
   readonly headers: readonly string[]
   readonly reader: AnswerReader
 }

@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs'
 import { mkdir, opendir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeEntry, encodeEntry } from './cache-file.js'
@@ -12,6 +13,9 @@ export interface Listed {
 
 /** So much may wait to be written. What comes on top of it is lost with the process. */
 const mostWaitingBytes = 64 * 1024 * 1024
+
+/** A file up to here is read in less time than it takes to come back to a promise; each is read once in the life of a process. */
+const mostAtOnceBytes = 256 * 1024
 
 const nameForm = /^[a-z0-9][a-z0-9_-]{0,63}$/
 const fileForm = /^[0-9a-f]{64}\.\d{1,2}$/
@@ -46,14 +50,22 @@ export class CacheFolder {
     this.#work()
   }
 
-  async read(name: string): Promise<CacheEntry | null> {
+  /** At once, unless it is long. */
+  read(name: string): CacheEntry | null | Promise<CacheEntry | null> {
     const waiting = this.#waiting.get(name)
     if (waiting !== undefined) return waiting
+    const path = join(this.#dir, name)
     try {
-      return decodeEntry(name, await readFile(join(this.#dir, name)))
+      const facts = statSync(path, { throwIfNoEntry: false })
+      if (facts === undefined) return null
+      if (facts.size <= mostAtOnceBytes) return decodeEntry(name, readFileSync(path))
     } catch {
       return null
     }
+    return readFile(path).then(
+      (bytes) => decodeEntry(name, bytes),
+      () => null,
+    )
   }
 
   /** Everything that is there, oldest first. */

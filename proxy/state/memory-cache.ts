@@ -43,15 +43,19 @@ export const openMemoryCache = ({ limitBytes, dir, now, random = Math.random }: 
   let listing = true
   const listed = folder.list().then((files) => {
     for (const { name, bytes } of files)
-      if (bytes > limitBytes) folder.remove(name)
+      if (bytes === 0 || bytes > limitBytes) folder.remove(name)
       else if (!kept.has(name)) kept.set(name, { bytes, entry: null })
     listing = false
   })
 
   const isLive = (entry: CacheEntry): boolean => entry.expiresAt > now()
 
-  const load = async (name: string): Promise<CacheEntry | null> => {
-    const entry = await folder.read(name)
+  const load = (name: string): CacheEntry | null | Promise<CacheEntry | null> => {
+    const read = folder.read(name)
+    return read instanceof Promise ? read.then((entry) => loaded(name, entry)) : loaded(name, read)
+  }
+
+  const loaded = (name: string, entry: CacheEntry | null): CacheEntry | null => {
     if (entry === null) {
       if (kept.peek(name)?.entry === null) kept.delete(name)
       return null

@@ -4,7 +4,6 @@ import { ClientGone } from '../../admit/read-body.js'
 import type { TappedHead } from '../../cache-use.js'
 import type { Reply, ReplyBody, Sink } from '../../call.js'
 import type { Client, Leavable } from '../../client.js'
-import { storedHead } from './stored-head.js'
 
 /** What becomes of a call that waits for another's answer: that answer as it comes, or a try of its own, as the next leader or alone. */
 export type Joined = 'lead' | 'alone' | { readonly reply: Reply; readonly reader: AnswerReader; readonly leader: string }
@@ -244,7 +243,7 @@ export class Flight {
     else body.finish(this.#over)
     const { status, statusText, headers, reader } = head
     return {
-      reply: { status, statusText, headers: storedHead(headers), body },
+      reply: { status, statusText, headers, body },
       reader: new SharedReader(reader),
       leader: this.#leader,
     }

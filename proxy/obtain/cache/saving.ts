@@ -70,8 +70,8 @@ export class Saving implements Tap {
   }
 
   begin(head: TappedHead): void {
-    this.#head = head
-    this.#flight?.begin(head, this.#record.id)
+    this.#head = { ...head, headers: storedHead(head.headers) }
+    this.#flight?.begin(this.#head, this.#record.id)
   }
 
   data(chunk: Buffer): void {
@@ -129,7 +129,7 @@ export class Saving implements Tap {
       expiresAt: savedAt + this.#place.maxAgeMs,
       status,
       statusText,
-      headers: storedHead(headers),
+      headers,
       // A copy of its own: chunks share memory with what came with them.
       body: Buffer.concat(collected.chunks, collected.bytes),
       chunkBytes: collected.chunks.map(({ length }) => length),

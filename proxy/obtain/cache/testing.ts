@@ -30,7 +30,7 @@ export const testDataDir = (): string => {
  */
 export const startTestProxy = async (
   origin: string,
-  { yaml = '', dataDir = testDataDir() }: { readonly yaml?: string; readonly dataDir?: string } = {},
+  { yaml = '', dataDir = testDataDir(), ...more }: TestProxyOptions = {},
 ): Promise<TestProxy> => {
   const records: TestProxy['records'] = []
   const journal: JournalWriter = {
@@ -73,12 +73,18 @@ export const startTestProxy = async (
   }
 }
 
+/** Calls that have come and not ended. */
+export const inFlight = async (port: number): Promise<number> =>
+  Number(/^weir_in_flight (\d+)$/m.exec(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())?.[1])
+
 export interface Sent {
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body: string | Buffer
   /** Leaves once so many bytes of the answer have come; 0 = as soon as the request is out. */
   readonly leaveAfter?: number
+  /** Leaves when it resolves, should no answer have begun. */
+  readonly leave?: Promise<unknown>
 }
 
 export interface Got {
@@ -95,7 +101,7 @@ export interface Got {
 /** Sends a POST on a connection of its own. */
 export const post = (
   port: number,
-  { path = '/openai/v1/chat/completions', headers = {}, body, leaveAfter }: Sent,
+  { path = '/openai/v1/chat/completions', headers = {}, body, leaveAfter, leave }: Sent,
 ): Promise<Got> =>
   new Promise((resolve, reject) => {
     const startedAt = performance.now()
@@ -134,11 +140,14 @@ export const post = (
       },
     )
     req.on('error', (cause) => {
-      if (leaveAfter === undefined) reject(cause)
+      if (leaveAfter === undefined && leave === undefined) reject(cause)
     })
-    req.end(body, () => {
-      if (leaveAfter !== 0) return
+    const go = (): void => {
       req.destroy()
       resolve({ status: 0, headers: {}, bytes: Buffer.alloc(0), end: 'left', id: '', arrivals })
+    }
+    void leave?.then(go)
+    req.end(body, () => {
+      if (leaveAfter === 0) go()
     })
   })
