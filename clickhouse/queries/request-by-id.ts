@@ -50,6 +50,10 @@ interface Facts {
   readonly otherUsd: string | null
   readonly providerUsd: string | null
   readonly savedUsd: string | null
+  /** Empty unless it was a hit. */
+  readonly cachedFrom: string
+  readonly savedTokens: number | null
+  readonly savedMs: number
   readonly priceId: string
   readonly cacheWrite5mTokens: number | null
   readonly cacheWrite1hTokens: number | null
@@ -75,7 +79,9 @@ const factColumns = `server_address AS serverAddress, parent_span_id AS parentSp
   service_tier AS serviceTier, region, retention_days AS retentionDays, marks_us AS marksUs, overhead_us AS overheadUs, guardrails, altered,
   warnings, prompt_id AS promptId, prompt_version AS promptVersion, price_facts AS priceFacts, attempts AS attemptList,
   cost_lines AS costLines, toString(cost_input) AS inputUsd, toString(cost_output) AS outputUsd, toString(cost_other) AS otherUsd,
-  toString(cost_provider) AS providerUsd, toString(cost_saved) AS savedUsd, price_id AS priceId,
+  toString(cost_provider) AS providerUsd, toString(cost_saved) AS savedUsd,
+  if(cached_from = toUUID('00000000-0000-0000-0000-000000000000'), '', toString(cached_from)) AS cachedFrom,
+  saved_tokens AS savedTokens, saved_ms AS savedMs, price_id AS priceId,
   cache_write_5m_tokens AS cacheWrite5mTokens, cache_write_1h_tokens AS cacheWrite1hTokens, input_audio_tokens AS inputAudioTokens,
   output_audio_tokens AS outputAudioTokens, input_image_tokens AS inputImageTokens, output_image_tokens AS outputImageTokens,
   cache_read_audio_tokens AS cacheReadAudioTokens, cache_read_image_tokens AS cacheReadImageTokens, usage_extra AS usageExtra,

@@ -59,6 +59,64 @@ const call: Partial<Exchange> = {
   sha256: { req: 'aa', res: 'bb' },
 }
 
+describe('a hit of our cache', () => {
+  const cache = { status: 'hit', originalId: idOf(7), bucket: 2, savedMs: 812 } as const
+  const hit: Partial<Exchange> = { ...call, outcome: 'cached', attempts: [], cache }
+
+  // The call is example 5 of cost.md: 10,000 tokens in, 3,000 out, $0.0335.
+  test('costs nothing, uses nothing, and says whose answer it is and what it saved', () => {
+    const { row, usage } = enriched(hit)
+    expect(row).toMatchObject({
+      outcome: 'cached',
+      cache_status: 'hit',
+      cached_from: idOf(7),
+      saved_tokens: 13_000,
+      saved_ms: 812,
+      cost_saved: '0.0335',
+      cost_total: '0',
+      cost_status: 'not_billable',
+      cost_reason: 'cached',
+      input_tokens: null,
+      output_tokens: null,
+      usage_source: 'none',
+      usage_reason: 'cached',
+      response_model: 'gpt-5-2025-08-07',
+      attempts: [],
+    })
+    expect(row.usage_raw).toContain('prompt_tokens')
+    expect(usage.usageSource).toBe('none')
+  })
+
+  test.each(['client_abort', 'upstream_abort', 'error_event', 'stall'] as const)(
+    'costs nothing, whatever became of it: %s',
+    (outcome) => {
+      const { row } = enriched({ ...hit, outcome, finishReason: null })
+      expect(row).toMatchObject({ outcome, cost_total: '0', cost_saved: '0.0335', input_tokens: null, cache_status: 'hit' })
+    },
+  )
+
+  test('of an answer that told no usage saved what is not known', () => {
+    expect(enriched({ ...hit, usageRaw: [] }).row).toMatchObject({ cost_total: '0', cost_saved: null, saved_tokens: null })
+  })
+
+  test('of a model without a price saved what is not known', () => {
+    const unknown = { requestModel: 'own-1', responseModel: 'own-1' }
+    expect(enriched({ ...hit, ...unknown }).row).toMatchObject({ cost_total: '0', cost_saved: null, saved_tokens: 13_000 })
+  })
+
+  test('a miss is told, and charged like any other', () => {
+    const { row } = enriched({ ...call, cache: { status: 'miss', originalId: null, bucket: null, savedMs: 0 } })
+    expect(row).toMatchObject({
+      cache_status: 'miss',
+      cached_from: '00000000-0000-0000-0000-000000000000',
+      saved_tokens: null,
+      saved_ms: 0,
+      cost_total: '0.0335',
+      cost_saved: null,
+    })
+  })
+})
+
 describe('the row', () => {
   test('of a plain call', () => {
     const { row, bodies, usage, cost } = enriched({

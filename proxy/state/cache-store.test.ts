@@ -18,7 +18,7 @@ const testDir = (): string => {
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
   return dir
 }
-const opened = ({ dir = testDir(), limitBytes = 1024 ** 2, random = () => 0 } = {}): MemoryCache =>
+const opened = ({ dir = testDir(), limitBytes = 1024 ** 2, random = (): number => 0 } = {}): MemoryCache =>
   openMemoryCache({ dir, limitBytes, now, random })
 
 const key = (n: number): string => n.toString(16).padStart(64, '0')

@@ -504,6 +504,31 @@ describe('one request', () => {
     await house.db.insert('request_bodies', linesOf([bodies]), 'one-bodies')
   })
 
+  test('tells of a hit whose answer it is, and what was saved', async () => {
+    expect(await ask<RequestDetail>(requestDetailSchema, `/api/requests/${id}`)).toMatchObject({
+      cacheStatus: '',
+      cache: { originalId: null, savedTokens: null, savedMs: 0 },
+    })
+    const hit = {
+      ...base,
+      request_id: idAt(atMs, 32_000),
+      outcome: 'cached',
+      cache_status: 'hit',
+      cached_from: id,
+      saved_tokens: 1925,
+      saved_ms: 812,
+      cost_total: '0',
+      cost_saved: '0.0105',
+    }
+    await house.db.insert('requests', linesOf([hit]), 'hit')
+    expect(await ask<RequestDetail>(requestDetailSchema, `/api/requests/${hit.request_id}`)).toMatchObject({
+      cacheStatus: 'hit',
+      cache: { originalId: id, savedTokens: 1925, savedMs: 812 },
+      cost: { savedUsd: '0.0105' },
+      costUsd: '0',
+    })
+  })
+
   test('tells attempts, cost lines, marks and usage', async () => {
     const detail = await ask<RequestDetail>(requestDetailSchema, `/api/requests/${id}`)
     expect(detail).toMatchObject({

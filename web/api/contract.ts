@@ -316,6 +316,13 @@ export const requestDetailSchema = requestSummarySchema.extend({
     savedUsd: usd.nullable(),
     priceId: z.string(),
   }),
+  cache: z
+    .object({
+      originalId: z.string().nullable().describe('of a hit: the call whose answer it is'),
+      savedTokens: unknownable,
+      savedMs: count.describe('what the original took; 0 where it was under way'),
+    })
+    .describe('of our cache, with cacheStatus; what a hit saved in money is cost.savedUsd'),
   usage: z.object({
     cacheWrite5mTokens: unknownable,
     cacheWrite1hTokens: unknownable,

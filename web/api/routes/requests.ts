@@ -45,7 +45,8 @@ const detailOf = (row: StoredRequest, bodies: StoredBodies | null): RequestDetai
   const { source, sourceOffset, inputUsd, outputUsd, otherUsd, providerUsd, savedUsd, priceId, ...withUsage } = row
   const { usageExtra, usageNotes, usageRaw, cacheWrite5mTokens, cacheWrite1hTokens, ...withMedia } = withUsage
   const { inputAudioTokens, outputAudioTokens, inputImageTokens, outputImageTokens, ...withReads } = withMedia
-  const { cacheReadAudioTokens, cacheReadImageTokens, ...facts } = withReads
+  const { cacheReadAudioTokens, cacheReadImageTokens, ...withCache } = withReads
+  const { cachedFrom, savedTokens, savedMs, ...facts } = withCache
   return {
     ...facts,
     writer: `${source}:${sourceOffset}`,
@@ -59,6 +60,7 @@ const detailOf = (row: StoredRequest, bodies: StoredBodies | null): RequestDetai
       costUsd: cost,
     })),
     costLines: row.costLines.map(({ unit_price, amount, ...line }) => ({ ...line, unitPriceUsd: unit_price, amountUsd: amount })),
+    cache: { originalId: cachedFrom === '' ? null : cachedFrom, savedTokens, savedMs },
     cost: { inputUsd, outputUsd, otherUsd, providerUsd, savedUsd, priceId },
     usage: {
       cacheWrite5mTokens,

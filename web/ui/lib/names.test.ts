@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { endingOf, errorName, groupName, outcomeName } from './names.js'
+import { cacheName, endingOf, errorName, groupName, outcomeName } from './names.js'
 
 const row = (outcome: string, status: number, errorKind = '', errorMessage = '') => ({ outcome, status, errorKind, errorMessage })
 
@@ -20,4 +20,5 @@ test('words we do not know are shown as they are', () => {
   expect(outcomeName('new_ending')).toBe('new ending')
   expect(errorName('timeout_ttft')).toBe('timeout: first chunk')
   expect(groupName('')).toBe('(not set)')
+  expect([cacheName('bypass'), cacheName(''), cacheName('new_result')]).toEqual(['passed by', '', 'new result'])
 })

@@ -29,6 +29,14 @@ const kinds: Readonly<Record<string, string>> = {
 /** A kind of error in words. */
 export const errorName = (kind: string): string => kinds[kind] ?? kind.replaceAll('_', ' ')
 
+const cacheResults: Readonly<Record<string, string>> = {
+  hit: 'hit: the answer of an earlier call',
+  miss: 'miss',
+  bypass: 'passed by',
+}
+/** What our cache did, in words; empty when it was not asked. */
+export const cacheName = (status: string): string => cacheResults[status] ?? status.replaceAll('_', ' ')
+
 /** A group's value, or that there is none. */
 export const groupName = (key: string): string => (key === '' ? notSet : key)
 
