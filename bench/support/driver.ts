@@ -9,6 +9,8 @@ export interface Load {
   readonly seconds: number
   /** Calls a second over all connections; absent = as fast as answers come. */
   readonly rate?: number
+  /** Header lines beside the usual ones, each with its end of line. */
+  readonly headers?: string
 }
 
 export interface LoadResult {
@@ -43,12 +45,12 @@ const bodyOf = (streaming: boolean): string =>
   })
 
 /** A chat call of about 1 KB, labelled as an application would. */
-export const requestBytes = (path: string, streaming: boolean): Buffer => {
+export const requestBytes = (path: string, streaming: boolean, headers = ''): Buffer => {
   const body = bodyOf(streaming)
   return Buffer.from(
     `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\nuser-agent: bench/1.0\r\nauthorization: ${key}\r\n` +
       `content-type: application/json\r\nweir-user-id: user-17\r\nweir-session-id: session-4\r\nweir-property-feature: search\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `${headers}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
 }
 
@@ -61,8 +63,8 @@ const graceMs = 2000
  * Drives one port over raw sockets, one call at a time on each: the driver must cost less than what it measures.
  * An answer counts when its framing is whole.
  */
-export const drive = async ({ port, path, streaming, concurrency, seconds, rate }: Load): Promise<LoadResult> => {
-  const request = requestBytes(path, streaming)
+export const drive = async ({ port, path, streaming, concurrency, seconds, rate, headers }: Load): Promise<LoadResult> => {
+  const request = requestBytes(path, streaming, headers)
   const latencies: number[] = []
   const firsts: number[] = []
   const endedAt: number[] = []
@@ -151,10 +153,15 @@ export const drive = async ({ port, path, streaming, concurrency, seconds, rate 
 }
 
 /** The body of one answer, chunking undone: for the check before the clock starts. */
-export const fetchBody = async (port: number, path: string, streaming: boolean): Promise<Buffer> => {
+export const fetchBody = async (
+  port: number,
+  path: string,
+  streaming: boolean,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Buffer> => {
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: key },
+    headers: { 'content-type': 'application/json', authorization: key, ...headers },
     body: bodyOf(streaming),
   })
   return Buffer.from(await answer.arrayBuffer())

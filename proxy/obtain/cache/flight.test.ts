@@ -2,10 +2,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { startFakeProvider, type FakeProvider } from '../../../cli/fake-provider/server.js'
 import { inFlight, post, startTestProxy, type Got, type Sent, type TestProxy } from './testing.js'
 
-const house = async (): Promise<{ fake: FakeProvider; proxy: TestProxy; call: (sent: Sent) => Promise<Got> }> => {
+const house = async (yaml = ''): Promise<{ fake: FakeProvider; proxy: TestProxy; call: (sent: Sent) => Promise<Got> }> => {
   const fake = await startFakeProvider()
   onTestFinished(() => fake.close())
-  const proxy = await startTestProxy(fake.origin)
+  const proxy = await startTestProxy(fake.origin, { yaml })
   return { fake, proxy, call: (sent) => post(proxy.port, sent) }
 }
 
@@ -174,4 +174,16 @@ test('who asks for several answers waits for nobody', async () => {
   expect(statuses(answers)).toEqual(['MISS', 'MISS'])
   expect(fake.total()).toBe(2)
   expect((await call({ headers, body: stream })).headers['weir-cache']).toBe('HIT')
+})
+
+test('an answer too long to be kept reaches all who waited for its head, and is asked for again by who comes later', async () => {
+  const { fake, call } = await house('cache: { entry: 64KiB }\n')
+  const sent = { headers: { ...on, 'x-fake': 'delay=80;bytes=400000;chunks=50;gap=5' }, body: stream }
+  const leader = call(sent)
+  await asked(fake)
+  const answers = await Promise.all([leader, ...Array.from({ length: 4 }, () => call(sent))])
+  expect(answers.every(({ end, bytes }) => end === 'whole' && bytes.length > 400_000)).toBe(true)
+  expect(new Set(answers.map(({ bytes }) => bytes.toString('latin1'))).size).toBe(1)
+  expect(fake.total()).toBe(1)
+  expect((await call(sent)).headers['weir-cache']).toBe('MISS')
 })
