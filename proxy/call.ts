@@ -73,6 +73,8 @@ export interface ReplyBody {
   resume(): void
   /** Gives the upstream up at once. No call to the sink follows. */
   destroy(): void
+  /** Told once content has come. */
+  begun?(): void
 }
 
 export interface Sink {

@@ -90,6 +90,7 @@ const damaged = (reply: Reply, fake: Fake): readonly Buffer[] => {
   if (huge !== null) extra.push(Buffer.from(`data: {"padding":"${'x'.repeat(huge)}"}\n\n`))
   const error = reply.errorEvent
   if (error !== null && fake.get('error-event') === 'first') return [error]
+  if (error !== null && fake.get('error-event') === 'opened') return [...reply.parts.slice(0, 1), error]
   if (error !== null && fake.has('error-event')) return [...content, ...extra, error]
   return fake.has('no-terminal') ? [...content, ...extra] : [...content, ...extra, ...closing]
 }

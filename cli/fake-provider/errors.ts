@@ -38,19 +38,31 @@ const sentence = (status: number): string =>
         ? 'The server had an error while processing your request.'
         : 'The request cannot be served.'
 
-const bodyOf = (dialect: Dialect, status: number, message: string, asked: Asked): unknown => {
+const bodyOf = (dialect: Dialect, status: number, sentence: string, asked: Asked): unknown => {
+  const named = asked.fake.get('error')
+  const message = asked.fake.get('message') ?? sentence
+  const retryInfo = asked.fake.get('retry-info')
   switch (dialect) {
     case 'anthropic':
       return {
         type: 'error',
-        error: { type: anthropicTypes[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error'), message },
+        error: { type: named ?? anthropicTypes[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error'), message },
         request_id: asked.id('req_', 24),
       }
     case 'gemini':
-      return { error: { code: status, message, status: geminiStatuses[status] ?? 'UNKNOWN' } }
+      return {
+        error: {
+          code: status,
+          message,
+          status: named ?? geminiStatuses[status] ?? 'UNKNOWN',
+          ...(retryInfo === undefined
+            ? {}
+            : { details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: `${retryInfo}s` }] }),
+        },
+      }
     case 'openai': {
       const [type, code] = openAiTypes[status] ?? [status >= 500 ? 'server_error' : 'invalid_request_error', null]
-      return { error: { message, type, param: null, code } }
+      return { error: { message, type: named === undefined ? type : 'error', param: null, code: named ?? code } }
     }
   }
 }
@@ -77,7 +89,7 @@ export const providerError = (dialect: Dialect, asked: Asked, status: number, me
 /** The error event each provider puts into a stream whose head said 200. */
 export const errorEvent = (dialect: Dialect, asked: Asked): string => {
   if (dialect === 'anthropic')
-    return `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } })}\n\n`
+    return `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: asked.fake.get('error') ?? 'overloaded_error', message: asked.fake.get('message') ?? 'Overloaded' } })}\n\n`
   const body = JSON.stringify(bodyOf(dialect, 500, sentence(500), asked))
   return dialect === 'gemini' ? `data: ${body}\r\n\r\n` : `data: ${body}\n\n`
 }

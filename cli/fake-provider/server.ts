@@ -30,6 +30,8 @@ export interface Seen {
   readonly bodySha256: string
   /** The first 64 KiB, as text. */
   readonly body: string
+  /** When it came, by `performance.now()`. */
+  readonly at: number
   /** The client went away before the answer was whole. */
   readonly aborted: boolean
   /** What was written as the answer's body; `null` while it runs, and when there was no head. */
@@ -44,6 +46,8 @@ export interface FakeProvider {
   readonly seen: readonly Seen[]
   /** Requests since the start. */
   total(): number
+  /** Faults, as of `x-fake`, for the next requests, one each and in their order; an empty one is none. Without a plan `x-fake` decides. */
+  plan(...faults: readonly string[]): void
   openSockets(): number
   /** Closes every socket at once. */
   close(): Promise<void>
@@ -146,6 +150,7 @@ export const startFakeProvider = async ({ port = 0, host = '127.0.0.1' } = {}): 
   const sockets = new Set<Socket>()
   const cache: PromptCache = new Set()
   let total = 0
+  const planned: string[] = []
 
   const note = (req: IncomingMessage): Writable<Seen> => {
     const entry: Writable<Seen> = {
@@ -155,6 +160,7 @@ export const startFakeProvider = async ({ port = 0, host = '127.0.0.1' } = {}): 
       bodyBytes: 0,
       bodySha256: '',
       body: '',
+      at: performance.now(),
       aborted: false,
       sent: null,
     }
@@ -167,7 +173,7 @@ export const startFakeProvider = async ({ port = 0, host = '127.0.0.1' } = {}): 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const entry = note(req)
     const url = new URL(req.url ?? '/', 'http://fake')
-    const fake = parseFake((req.headers['x-fake'] as string | undefined) ?? url.searchParams.get('x-fake'))
+    const fake = parseFake(planned.shift() ?? (req.headers['x-fake'] as string | undefined) ?? url.searchParams.get('x-fake'))
     const seed = fake.get('id') ?? String(total)
     let ownEnd = false
     res.once('close', () => {
@@ -245,6 +251,10 @@ export const startFakeProvider = async ({ port = 0, host = '127.0.0.1' } = {}): 
     port: bound,
     seen,
     total: () => total,
+    plan: (...faults) => {
+      planned.length = 0
+      planned.push(...faults)
+    },
     openSockets: () => sockets.size,
     close: () =>
       new Promise((resolve) => {

@@ -6,9 +6,11 @@ import { readRequest, type Asked } from '../../core/providers/read-request.js'
 import { originOf, type Family, type Provider } from '../../core/providers/registry.js'
 import { resolveModel, routeOf } from '../../core/providers/routes.js'
 import type { Call, Target } from '../call.js'
+import type { Chain } from '../chain.js'
 import type { Client } from '../client.js'
 import { meetExpectation } from '../expectation.js'
 import type { CallRecord } from '../record.js'
+import { chainOf } from './chain-of.js'
 import { checkDeclared, readBody, replaced, type BodyRules, type HeldBody } from './read-body.js'
 
 export interface AdmitDeps {
@@ -22,6 +24,8 @@ export interface Admitted {
   readonly call: Call
   readonly target: Target
   readonly body: HeldBody
+  /** Where else, how often, how long; `null` = nothing was asked, and it is sent once. */
+  readonly chain: Chain | null
 }
 
 const keyPrefixes: readonly (readonly [string, string])[] = [
@@ -145,17 +149,18 @@ export const admitBy =
       record.asked = asked
       if (call.target !== null) {
         record.mark('admitted')
-        return { call, target: call.target, body }
+        return { call, target: call.target, body, chain: chainOf(call, call.target, asked, deps) }
       }
       const { target, model } = targetOfModel(call, call.unifiedPath ?? '', asked, deps)
       record.target = target
       record.asked = { ...asked, model }
       checkCredential(call, target.provider)
       record.mark('admitted')
-      if (model === asked.model) return { call, target, body }
+      const chain = chainOf(call, target, record.asked, deps)
+      if (model === asked.model) return { call, target, body, chain }
       const spliced = spliceModel(body, model)
       record.altered.push('model')
-      return { call, target, body: spliced }
+      return { call, target, body: spliced, chain }
     } catch (cause) {
       body.release()
       throw cause

@@ -54,12 +54,18 @@ export class OwnValues {
     this.#warnings.push(`${kind};h="${name.toLowerCase().replaceAll(/[^!-~]|["\\]/g, '')}"`)
   }
 
+  /** Is a fault in this header a warning? */
+  forgives({ dialect }: OwnValue): boolean {
+    return dialect === 'helicone' && !this.#strict
+  }
+
   /**
    * @param detail What was wrong where, if that can be said; the accepted grammar follows.
    * @throws WeirError `bad_header`, unless the dialect forgives.
    */
-  bad({ dialect, name, header }: OwnValue, detail = ''): void {
-    if (dialect === 'weir' || this.#strict)
+  bad(found: OwnValue, detail = ''): void {
+    const { name, header } = found
+    if (!this.forgives(found))
       throw new WeirError('bad_header', `${name}: ${detail === '' ? '' : `${detail} `}accepted is ${header.grammar}.`, {
         param: name,
       })

@@ -15,12 +15,23 @@ export interface Timeouts {
   readonly total: number
 }
 
+/** Times that are not the configured ones. */
+export interface Times {
+  readonly timeouts: Timeouts
+  /** When all must be over, on the clock of the deadlines. */
+  readonly totalAt: number
+  /** `ttft` lasts to the first content of a stream, of which `ReplyBody.begun` tells, and not to its head alone. */
+  readonly untilContent: boolean
+}
+
 /** What one send is given besides its target. */
 export interface Sending {
   readonly method: string
   /** Flat pairs, complete but for `host` and `content-length`. */
   readonly headers: readonly string[]
   readonly body: HeldBody
+  /** `null` = as configured. */
+  readonly times: Times | null
   /** Reports moments of the send to the record. */
   readonly sent: () => void
   /** Told once the send can be given up, with what does it. */
@@ -98,22 +109,32 @@ class Exchange implements ReplyBody, Watched, Leavable {
   readonly #timeouts: Timeouts
   readonly #deadlines: Deadlines
   readonly #totalAt: number
+  readonly #startedAt: number
+  /** By when a connection must be open, where that is not the pool's matter; 0 = it is, or it is open. */
+  #connectAt: number
+  /** By when content must have come; infinite = it has, or the head was enough. */
+  #contentAt: number
   #idleAt: number
 
   constructor(
     host: string,
-    { timeouts, deadlines }: ForwardDeps,
+    { timeouts: configured, deadlines }: ForwardDeps,
     startedAt: number,
+    times: Times | null,
     reply: (reply: Reply) => void,
     refuse: (cause: Error) => void,
   ) {
+    const timeouts = times === null ? configured : times.timeouts
     this.#host = host
     this.#timeouts = timeouts
     this.#deadlines = deadlines
     this.#reply = reply
     this.#refuse = refuse
-    this.#totalAt = startedAt + timeouts.total
-    this.#idleAt = startedAt + timeouts.ttft
+    this.#startedAt = startedAt
+    this.#totalAt = times === null ? startedAt + timeouts.total : times.totalAt
+    this.#contentAt = times?.untilContent === true ? startedAt + timeouts.ttft : Number.POSITIVE_INFINITY
+    this.#connectAt = timeouts.connect < configured.connect ? startedAt + timeouts.connect : 0
+    this.#idleAt = startedAt + (this.#connectAt === 0 ? timeouts.ttft : Math.min(timeouts.ttft, timeouts.connect))
     this.dueAt = Math.min(this.#idleAt, this.#totalAt)
     deadlines.add(this)
   }
@@ -127,6 +148,10 @@ class Exchange implements ReplyBody, Watched, Leavable {
     this.#abort = abort
     if (this.#over) return abort()
     starting = this
+    if (this.#connectAt === 0) return
+    this.#connectAt = 0
+    this.#idleAt = this.#startedAt + this.#timeouts.ttft
+    this.dueAt = this.#nextDue()
   }
 
   onHeaders(status: number, raw: readonly Buffer[], resume: () => void, statusText: string): boolean {
@@ -181,9 +206,15 @@ class Exchange implements ReplyBody, Watched, Leavable {
   }
 
   expired(now: number): void {
-    const wait = (): void => void (this.dueAt = Math.min(this.#idleAt, this.#totalAt))
+    const wait = (): void => void (this.dueAt = this.#nextDue())
     if (now >= this.#totalAt)
       return this.#fail(new WeirError('timeout_total', `${this.#host} took longer than ${this.#timeouts.total} ms in all.`))
+    if (this.#connectAt !== 0 && now >= this.#connectAt)
+      return this.#fail(
+        new WeirError('timeout_connect', `${this.#host} did not accept a connection within ${this.#timeouts.connect} ms.`),
+      )
+    if (now >= this.#contentAt)
+      return this.#fail(new WeirError('timeout_ttft', `${this.#host} sent no content within ${this.#timeouts.ttft} ms.`))
     if (this.#paused) {
       this.#idleAt = now + this.#timeouts.idle
       return wait()
@@ -198,7 +229,15 @@ class Exchange implements ReplyBody, Watched, Leavable {
 
   #touch(): void {
     this.#idleAt = this.#deadlines.now() + this.#timeouts.idle
-    if (this.dueAt !== 0) this.dueAt = Math.min(this.#idleAt, this.#totalAt)
+    if (this.dueAt !== 0) this.dueAt = this.#nextDue()
+  }
+
+  #nextDue(): number {
+    return Math.min(this.#idleAt, this.#totalAt, this.#contentAt)
+  }
+
+  begun(): void {
+    this.#contentAt = Number.POSITIVE_INFINITY
   }
 
   #finish(): void {
@@ -274,7 +313,7 @@ export const forwardBy =
       const { pools } = deps
       const startedAt = deps.deadlines.now()
       const send = (resend: boolean): void => {
-        const exchange = new Exchange(host, deps, startedAt, resolve, (cause) => {
+        const exchange = new Exchange(host, deps, startedAt, sending.times, resolve, (cause) => {
           if (!resend && exchange.raced && (cause as WeirError).code === 'upstream_reset' && !exchange.left) {
             replayed()
             send(true)

@@ -56,7 +56,7 @@ const vouching = /^(?:content-md5|(?:content-|repr-)?digest|signature(?:-input)?
  *
  * @returns `null` where nothing is to be altered. A body in a spill file stays as it is: its stream is estimated, if it must be.
  */
-export const askForUsage = ({ call, target, body }: Admitted): HeldBody | null => {
+export const askForUsage = ({ call, target, body }: Pick<Admitted, 'call' | 'target' | 'body'>): HeldBody | null => {
   const { family, api } = target.route
   if (call.streamUsage === 'off' || family !== 'openai-chat' || (api !== 'chat' && api !== 'completions')) return null
   if (body.spilled || (call.contentEncoding !== null && call.contentEncoding !== 'identity') || !isTakenAt(target)) return null
