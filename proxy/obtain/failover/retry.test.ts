@@ -132,7 +132,9 @@ test('an earlier answer stands in where the last attempt gets none', async () =>
   const got = await ask(retries(1))
   expect([got.status, got.headers['x-should-retry']]).toEqual([500, 'false'])
   expect(got.bytes.toString()).toContain('the only one')
-  expect(got.headers['weir-attempts']).toMatch(/status=500;kind=server;ms=\d+, "openai\/gpt-4o-mini";kind=network;ms=\d+;replayed$/)
+  expect(got.headers['weir-attempts']).toMatch(
+    /status=500;kind=server;ms=\d+, "openai\/gpt-4o-mini";kind=network;ms=\d+;replayed$/,
+  )
   const end = await proxy.end(got.id)
   // The one that was answered stands last: it is the call's.
   expect(end.attempts.map(({ status, errorKind }) => [status, errorKind])).toEqual([
