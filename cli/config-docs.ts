@@ -105,7 +105,8 @@ const variables: readonly (readonly [name: string, fallback: string, meaning: st
   ['`OTEL_EXPORTER_OTLP_HEADERS`', '', 'Its headers, as `name=value,name=value`; `_TRACES_HEADERS` wins.'],
   ['`OTEL_EXPORTER_OTLP_PROTOCOL`', '`http/protobuf`', 'Or `http/json`; `_TRACES_PROTOCOL` wins.'],
   ['`OTEL_SERVICE_NAME`', '`weir`', '`service.name` of the spans.'],
-  ['`KAFKA_BROKERS` `REDIS_URL`', '', 'Of later versions; setting them is refused for now.'],
+  ['`REDIS_URL`', '', 'Keep the levels of limits in this Redis (6 or newer), for any number of proxies, instead of in memory.'],
+  ['`KAFKA_BROKERS`', '', 'Of a later version; setting it is refused for now.'],
 ]
 
 /** docs/configuration.md, made from the schema that checks the file: `weir config --docs`. */

@@ -17,6 +17,7 @@ const live = new Set<keyof Config>([
   'prices',
   'compat',
   'ceilings',
+  'limits',
   'timeouts',
   'bodies',
   'retention',

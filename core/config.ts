@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
+import { parseLimitPolicies } from './limit-policy.js'
 import { nearest } from './nearest.js'
 import { overlapsOf, priceOverride } from './prices/override.js'
 
@@ -79,6 +80,13 @@ const exportDestination = z.strictObject({
   maxLag: size
     .default(512 * 1024 ** 2)
     .describe('How far it may fall behind before its oldest calls are dropped, and counted. Default 512MiB.'),
+})
+
+/** One policy: its owner is found by its place in the file. */
+const limitPolicy = z.string().superRefine((text, context) => {
+  const { policies, fault } = parseLimitPolicies(text)
+  if (fault !== null) context.addIssue(`at character ${fault.at}: ${fault.message} Accepted form: 100;w=60;u=request;s=user`)
+  else if (policies.length !== 1) context.addIssue('one policy stands here; write each as an entry of its own')
 })
 
 const days = z.literal([1, 7, 14, 30, 60, 90, 180, 400, 20_000], 'accepted: 1, 7, 14, 30, 60, 90, 180, 400 or 20000 days')
@@ -174,6 +182,27 @@ const file = z.strictObject({
         .describe('Callers may ask for answers that a whole tenant shares (Cache-Scope: tenant).'),
     })
     .prefault({}),
+  limits: z
+    .strictObject({
+      onStoreError: z
+        .enum(['open', 'closed'])
+        .default('open')
+        .describe('The store of the limits is away: calls go on, marked, or are refused with 503.'),
+      policies: z
+        .array(
+          z.strictObject({
+            policy: limitPolicy.describe('A quota and its window, as 1000;w=60;s=@key; the grammar of RateLimit-Policy.'),
+            keys: z
+              .array(z.string().min(1))
+              .min(1)
+              .default(['*'])
+              .describe('Keys it is for, as rows name them; * stands for all, also for calls without one.'),
+          }),
+        )
+        .default([])
+        .describe('Hold beside those that calls bring along. Callers cannot take them away.'),
+    })
+    .prefault({}),
   exports: z.array(exportDestination).default([]).describe('Where traces go; each destination has its own position and retries.'),
   prices: z
     .array(priceOverride)
@@ -215,6 +244,7 @@ export type Config = DeepReadonly<File> & {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
   readonly clickhouseUrl: string | null
   readonly databaseUrl: string | null
+  readonly redisUrl: string | null
   readonly serviceName: string
 }
 
@@ -442,14 +472,18 @@ export const loadConfig = (env: Env, cwd: string): Config => {
   const proxies = Number(env.WEIR_PROXIES || '1')
   if (!Number.isInteger(proxies) || proxies < 1 || proxies > 64)
     throw new ConfigError(`WEIR_PROXIES: "${env.WEIR_PROXIES ?? ''}" is not a number of processes. Accepted: 1 to 64.`)
-  if (proxies > 1 && !env.REDIS_URL)
+  if (proxies > 1)
     throw new ConfigError(
-      'WEIR_PROXIES: more than one proxy process needs REDIS_URL, because limits and budgets must stay exact.',
+      env.REDIS_URL
+        ? 'WEIR_PROXIES: this version starts one proxy process. Start more of them with `weir proxy`, each on a port of its own, all with this REDIS_URL.'
+        : 'WEIR_PROXIES: more than one proxy process needs REDIS_URL, because limits and budgets must stay exact.',
     )
-  for (const [name, issue] of [
-    ['KAFKA_BROKERS', 'The journal is read directly'],
-    ['REDIS_URL', 'One proxy process keeps its state in memory'],
-  ] as const)
+  const redisUrl = env.REDIS_URL || null
+  if (redisUrl !== null && !/^rediss?:\/\/[^/\s]/.test(redisUrl))
+    throw new ConfigError(
+      'REDIS_URL is not the URL of a Redis. Accepted: redis://[user:password@]host:port[/db], or rediss:// for TLS.',
+    )
+  for (const [name, issue] of [['KAFKA_BROKERS', 'The journal is read directly']] as const)
     if (env[name]) throw new ConfigError(`${name} is set, but this version does not use it yet. ${issue}; unset it to start.`)
   return deepFreeze({
     ...fromFile,
@@ -465,6 +499,7 @@ export const loadConfig = (env: Env, cwd: string): Config => {
     logLevel: oneOf(env, 'WEIR_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info'),
     clickhouseUrl: env.CLICKHOUSE_URL || null,
     databaseUrl: env.DATABASE_URL || null,
+    redisUrl,
     serviceName: env.OTEL_SERVICE_NAME || 'weir',
   })
 }

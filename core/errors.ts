@@ -14,6 +14,7 @@ export const errors = {
   unknown_model: { status: 400, origin: 'client', retry: 'no' },
   family_unsupported: { status: 400, origin: 'client', retry: 'no' },
   bad_body: { status: 400, origin: 'client', retry: 'no' },
+  credential_missing: { status: 401, origin: 'client', retry: 'no' },
   credential_mismatch: { status: 401, origin: 'client', retry: 'no' },
   sigv4_unsupported: { status: 401, origin: 'client', retry: 'no' },
   policy_denied: { status: 403, origin: 'policy', retry: 'no' },
@@ -22,6 +23,7 @@ export const errors = {
   request_timeout: { status: 408, origin: 'client', retry: 'later' },
   body_too_large: { status: 413, origin: 'client', retry: 'no' },
   expect_failed: { status: 417, origin: 'client', retry: 'no' },
+  rate_limited: { status: 429, origin: 'policy', retry: 'later' },
   headers_too_large: { status: 431, origin: 'client', retry: 'no' },
   internal: { status: 500, origin: 'weir', retry: 'later' },
   upstream_unreachable: { status: 502, origin: 'upstream', retry: 'if-untried' },
@@ -30,6 +32,7 @@ export const errors = {
   draining: { status: 503, origin: 'weir', retry: 'later' },
   saturated: { status: 503, origin: 'weir', retry: 'later' },
   journal_unavailable: { status: 503, origin: 'weir', retry: 'later' },
+  limits_unavailable: { status: 503, origin: 'weir', retry: 'later' },
   timeout_connect: { status: 504, origin: 'upstream', retry: 'if-untried' },
   timeout_ttft: { status: 504, origin: 'upstream', retry: 'if-untried' },
   timeout_idle: { status: 504, origin: 'upstream', retry: 'if-untried' },
@@ -43,11 +46,18 @@ export type ErrorCode = keyof typeof errors
 export class WeirError extends Error {
   readonly code: ErrorCode
   readonly param: string | null
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly param?: string }) {
+  /** When it is worth another try; `null` = not known. */
+  readonly retryAfterS: number | null
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly param?: string; readonly retryAfterS?: number },
+  ) {
     super(message, options)
     this.name = 'WeirError'
     this.code = code
     this.param = options?.param ?? null
+    this.retryAfterS = options?.retryAfterS ?? null
   }
   get status(): number {
     return errors[this.code].status

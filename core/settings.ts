@@ -25,6 +25,7 @@ const variables: Partial<Record<keyof Config, string>> = {
   logLevel: 'WEIR_LOG_LEVEL',
   clickhouseUrl: 'CLICKHOUSE_URL',
   databaseUrl: 'DATABASE_URL',
+  redisUrl: 'REDIS_URL',
   serviceName: 'OTEL_SERVICE_NAME',
 }
 const otelVariables = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT']

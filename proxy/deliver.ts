@@ -175,7 +175,7 @@ class Delivery implements Sink, Watched, Leavable {
   #writeHead(cost: readonly string[]): boolean {
     const { status, statusText, body } = this.#reply
     const headers = this.#headers
-    headers.push(...ownHeaders(this.#record, false), ...cost)
+    headers.push(...ownHeaders(this.#record, false, headers), ...cost)
     if (this.#costIn === 'trailer') headers.push('trailer', 'Weir-Cost, Weir-Cost-Source')
     try {
       this.#res.writeHead(status, statusText, headers)
@@ -192,13 +192,16 @@ class Delivery implements Sink, Watched, Leavable {
 
   data(came: Buffer): void {
     const record = this.#record
-    if (this.#received === 0) record.mark('firstByte')
+    if (this.#received === 0) record.came()
     this.#received += came.length
     record.chunks++
     const { reader } = record
     if (reader !== null) {
       reader.push(came)
-      if (reader.content && !record.firstContentMarked) record.mark('firstContent')
+      if (reader.content && !record.firstContentMarked) {
+        record.mark('firstContent')
+        this.#reply.body.begun?.()
+      }
     }
     const chunk = this.#hiding === null ? came : this.#hiding.push(came)
     record.response?.push(chunk)

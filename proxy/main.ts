@@ -17,8 +17,12 @@ import { fingerprinter } from './identify/identity.js'
 import { proxyMetrics } from './metrics.js'
 import { obtainBy } from './obtain/obtain.js'
 import { openPools } from './obtain/pools.js'
+import { chargesOnDemand } from './obtain/limits/charges-on-demand.js'
+import { limitsBy } from './obtain/limits/limits.js'
 import { CallRecord } from './record.js'
 import { openMemoryCache } from './state/memory-cache.js'
+import type { LimitStore } from './state/limit-store.js'
+import { openLimitStore } from './state/open-limits.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
 import { upgradeBy } from './relay/upgrade.js'
@@ -30,7 +34,11 @@ export interface ProxyDeps {
   readonly journal: JournalWriter
   /** Milliseconds since the epoch. */
   readonly now?: () => number
+  /** From 0 to 1, for what is left to chance: waits, draws. */
+  readonly random?: () => number
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** Where the levels of limits are. Default: as configured. Closed with the proxy. */
+  readonly limitStore?: LimitStore
 }
 
 export interface Proxy {
@@ -48,7 +56,14 @@ const mebi = 1024 ** 2
 const cacheCloseMs = 2000
 
 /** The wiring of the data plane, top to bottom; `listen` is the last step. */
-export const startProxy = async ({ config: first, journal, now = Date.now, log }: ProxyDeps): Promise<Proxy> => {
+export const startProxy = async ({
+  config: first,
+  journal,
+  now = Date.now,
+  random = Math.random,
+  log,
+  limitStore,
+}: ProxyDeps): Promise<Proxy> => {
   let config = first
   let draining = false
   const monotonic = (): number => performance.now()
@@ -58,6 +73,7 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
   const fingerprint = fingerprinter(secret)
   const cacheSecret = createSecretKey(secret)
   const store = openMemoryCache({ limitBytes: first.cache.memory, dir: join(first.dataDir, 'state', 'cache'), now })
+  const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
   const collected = { held: 0, limitBytes: first.cache.memory }
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
@@ -80,6 +96,12 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
       idleMs: of.timeouts.uploadIdle,
       deadlines,
     }
+    const limits = limitsBy({
+      config: of,
+      store: levels,
+      charges: chargesOnDemand(of.prices),
+      unenforced: metrics.unenforced,
+    })
     const recording = { journal, config: of, metrics, now, monotonic }
     const house: House = {
       open: () => {
@@ -98,8 +120,12 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
         pools,
         deadlines,
         timeouts: of.timeouts,
+        now,
+        random,
         cache: { config: of, store, secret: cacheSecret, collected, pricing, now, monotonic },
+        limits,
       }),
+      limitRelayed: limits.relayed,
       relay: relay.web,
       delivery,
       closed: metrics.closed,
@@ -173,9 +199,12 @@ export const startProxy = async ({ config: first, journal, now = Date.now, log }
     })
   })
 
-  /** The cache is on disk, or as much of it as a short while allows. */
+  /** Cache and levels are on disk, or as much of them as a short while allows. */
   const kept = (): Promise<unknown> =>
-    Promise.race([store.close(), new Promise((resolve) => setTimeout(resolve, cacheCloseMs).unref())])
+    Promise.race([
+      Promise.all([store.close(), levels.close()]),
+      new Promise((resolve) => setTimeout(resolve, cacheCloseMs).unref()),
+    ])
 
   const giveUpAll = (): void => {
     const cause = new WeirError('draining', 'This proxy had to stop before the answer was complete.')

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CacheFacts, ErrorKind, Outcome } from '../core/exchange.js'
 import type { JournalState } from '../journal/port.js'
+import type { LimitFault } from './limit-use.js'
 
 interface Ended {
   /** Empty where none was found. */
@@ -22,6 +23,8 @@ export interface ProxyMetrics {
   /** An exchange has ended. */
   ended(exchange: Ended): void
   unknownPath(): void
+  /** A limit was not enforced. */
+  unenforced(fault: LimitFault): void
 }
 
 const mostModels = 200
@@ -46,6 +49,7 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
   const models = new Set<string>()
   const requests = new LabelledCount()
   const cached = new LabelledCount()
+  const unenforced = new LabelledCount()
   let inFlight = 0
   let unknownPaths = 0
   new Counter({
@@ -73,6 +77,15 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
     collect() {
       this.reset()
       this.inc(unknownPaths)
+    },
+  })
+  new Counter({
+    name: 'weir_limit_unenforced_total',
+    help: 'Calls that a limit was for and was not enforced on: invalid_policy, segment_missing, store_unavailable.',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      unenforced.into(this)
     },
   })
   new Gauge({
@@ -112,6 +125,7 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
     opened: () => void inFlight++,
     closed: () => void inFlight--,
     unknownPath: () => void unknownPaths++,
+    unenforced: (reason) => unenforced.add(reason, () => ({ reason })),
     ended: ({ provider, model: asked, outcome, errorKind, cache, sentUs }) => {
       let model = asked
       if (!models.has(model)) {

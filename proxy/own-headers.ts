@@ -1,4 +1,5 @@
 import type { CacheUse } from './cache-use.js'
+import { limitHeaders } from './limit-headers.js'
 import type { CallRecord } from './record.js'
 
 const printable = (text: string): string =>
@@ -21,15 +22,28 @@ const cacheHeaders = ({ status, replayed }: CacheUse, twins: boolean): string[] 
   return headers
 }
 
-/** Our headers on an answer (headers.md §4). Flat pairs. No caller text but UUIDs and model names. */
-export const ownHeaders = (record: CallRecord, failed: boolean): string[] => {
+const noHeaders: readonly string[] = []
+
+/**
+ * Our headers on an answer (headers.md §4). Flat pairs. No caller text but UUIDs, model names and tokens of rate limits.
+ *
+ * @param beside Flat pairs of the upstream's that go out with them.
+ */
+export const ownHeaders = (record: CallRecord, failed: boolean, beside: readonly string[] = noHeaders): string[] => {
   const { call, target, asked } = record
   const headers = ['weir-id', record.id]
   if (target !== null && !failed) {
     headers.push('weir-provider', target.provider.name)
     if (asked?.model) headers.push('weir-model', printable(asked.model))
   }
+  const attempts = record.cache?.status === 'hit' ? '' : record.attemptsSaid()
+  if (attempts !== '') headers.push('weir-attempts', attempts)
+  if (record.attempts !== null && record.attempts.index !== null) {
+    headers.push('weir-fallback-index', String(record.attempts.index))
+    if (call?.twins === true) headers.push('helicone-fallback-index', String(record.attempts.index))
+  }
   if (record.cache !== null) headers.push(...cacheHeaders(record.cache, call?.twins === true))
+  if (record.limits !== null) headers.push(...limitHeaders(record.limits, call?.twins === true, beside))
   if (record.warnings.length > 0) headers.push('weir-warning', record.warnings.join(', '))
   if (call?.twins) {
     headers.push('helicone-id', call.identity.clientRequestId ?? record.id, 'helicone-status', failed ? 'failed' : 'success')

@@ -19,13 +19,16 @@ import {
   type Settled,
 } from '../core/exchange.js'
 import { encodeParts } from '../core/exchange-parts.js'
+import { kindOfStatus } from '../core/providers/error-status.js'
 import type { Asked } from '../core/providers/read-request.js'
 import type { Route } from '../core/providers/routes.js'
 import { maskSecrets } from '../core/redact.js'
 import type { Durability, JournalWriter } from '../journal/port.js'
+import { Attempts, saidOf } from './attempts.js'
 import { BodyCopy } from './body-copy.js'
 import type { CacheUse, Tap } from './cache-use.js'
 import type { Call, Target } from './call.js'
+import type { LimitUse } from './limit-use.js'
 import type { ProxyMetrics } from './metrics.js'
 
 export interface RecordDeps {
@@ -54,15 +57,19 @@ const kindOf = (code: ErrorCode): ErrorKind => {
     case 'body_too_large':
     case 'headers_too_large':
       return 'too_large'
+    case 'credential_missing':
     case 'credential_mismatch':
     case 'sigv4_unsupported':
       return 'auth'
     case 'policy_denied':
     case 'loop_detected':
       return 'policy'
+    case 'rate_limited':
+      return 'rate_limit'
     case 'draining':
     case 'saturated':
     case 'journal_unavailable':
+    case 'limits_unavailable':
       return 'overloaded'
     case 'internal':
       return 'internal'
@@ -87,6 +94,7 @@ export const endingOf = (error: WeirError): Ending => ({
 
 const noPieces: readonly Uint8Array[] = []
 const noRaw: readonly Raw[] = []
+const noneSaid: readonly string[] = []
 const noFacts: Readonly<Record<string, string | number>> = {}
 let sequence = 0
 
@@ -119,6 +127,14 @@ export class CallRecord {
   cache: CacheUse | null = null
   /** Gets a copy of the answer as it is relayed. */
   tap: Tap | null = null
+  /** Of a call that may make several; `null` = it makes one. */
+  attempts: Attempts | null = null
+  /** True once the start record was written, or tried to be. */
+  started = false
+  /** What the limits did; `null` = there was none for it. */
+  limits: LimitUse | null = null
+  /** Settles what was reserved for the call, once it has ended. */
+  settling: ((ending: Ending) => void) | null = null
   /** True once an end is in the journal, or on its way there. */
   ended = false
   /** Paths that match nothing leave no row. */
@@ -137,6 +153,10 @@ export class CallRecord {
   readonly #t0: number
   readonly #deps: RecordDeps
   #status = 0
+  /** What kind of failure the end told of; `null` = it has not come. */
+  #endKind: ErrorKind | null = null
+  /** The attempt that is under way was sent a second time. */
+  #replayed = false
   /** Written out for the start, used again for the end. */
   #settledText: string | null = null
 
@@ -164,7 +184,10 @@ export class CallRecord {
     this.call = call
     this.target = call.target
     this.warnings.push(...call.warnings)
-    if (call.steering.cache !== null && call.target?.route.lane === 'relay') this.warnings.push('cache-off')
+    if (call.target?.route.lane === 'relay') {
+      if (call.steering.cache !== null) this.warnings.push('cache-off')
+      if (call.steering.failover !== null) this.warnings.push('no-failover')
+    }
     this.request = this.#copy('req', call.identity.omitRequest)
     this.response = this.#copy('res', call.identity.omitResponse)
   }
@@ -234,11 +257,92 @@ export class CallRecord {
 
   answered(status: number): void {
     this.#status = status
-    this.mark('headers')
+    // What was held before it came here had its head long ago.
+    if (this.#marks.headers === null) this.mark('headers')
+  }
+
+  /** A byte has come. */
+  came(): void {
+    if (this.#marks.firstByte === null) this.mark('firstByte')
+  }
+
+  /** An attempt goes out: the first one is when the call was sent. */
+  sent(): void {
+    if (this.#marks.sent === null) this.mark('sent')
+  }
+
+  /** The same once more, on a new connection. */
+  replayed(): void {
+    this.#replayed = true
+    this.warnings.push('replayed')
+  }
+
+  /** Another attempt begins. From here on the call is one to this target, as it is asked. */
+  attempt(name: string, target: Target, asked: Asked | null): void {
+    const attempts = (this.attempts ??= new Attempts())
+    if (this.target !== target || this.asked !== asked) this.#settledText = null
+    this.target = target
+    this.asked = asked
+    this.#status = 0
+    this.#replayed = false
+    this.#marks.headers = null
+    this.#marks.firstByte = null
+    this.#marks.firstContent = null
+    attempts.name = name
+    attempts.startUs = this.#nowUs()
+    attempts.kind = null
+    attempts.open = true
+  }
+
+  /** The attempt is over, and its answer is not the call's, or not yet. */
+  attemptOver({ status, errorKind, usageRaw }: Pick<Attempt, 'status' | 'errorKind' | 'usageRaw'>): Attempt | null {
+    const { attempts, target } = this
+    if (attempts === null || target === null || !attempts.open) return null
+    const attempt = {
+      target: attempts.name,
+      provider: target.provider.name,
+      model: this.asked?.model ?? '',
+      status,
+      errorKind,
+      startUs: attempts.startUs,
+      endUs: this.#nowUs(),
+      usageRaw,
+    }
+    attempts.close(attempt, this.#replayed)
+    return attempt
+  }
+
+  /** The answer of an attempt that was over is the call's after all. */
+  passesOn(attempt: Attempt, target: Target, asked: Asked | null): void {
+    this.attempts?.passOn(attempt)
+    this.#settledText = null
+    this.target = target
+    this.asked = asked
+  }
+
+  /** What `Weir-Attempts` says; empty where nothing was sent and nobody passed over. */
+  attemptsSaid(): string {
+    const said = this.attempts?.said ?? noneSaid
+    const { target } = this
+    const open = this.attempts === null ? this.#marks.sent !== null : this.attempts.open
+    if (target === null || !open) return said.join(', ')
+    const own = saidOf({
+      name: this.attempts?.name ?? this.#targetName(target),
+      status: this.#status,
+      kind: this.#endKind ?? this.attempts?.kind ?? kindOfStatus(this.#status),
+      ms: (this.#nowUs() - (this.attempts?.startUs ?? this.#marks.sent ?? 0)) / 1000,
+      replayed: this.#replayed,
+    })
+    return said.length === 0 ? own : `${said.join(', ')}, ${own}`
+  }
+
+  #nowUs(): number {
+    return Math.round(this.elapsedMs() * 1000)
   }
 
   /** Writes the start record. Resolves with the failure, if the journal does not take it. From here on call, target and asked stay. */
   start(): Promise<Error | null> {
+    this.started = true
     const settled = this.#settled()
     this.#settledText = JSON.stringify(settled)
     const payload = encodeParts(
@@ -267,6 +371,8 @@ export class CallRecord {
     if (this.ended) return done(null)
     this.ended = true
     this.mark('closed')
+    this.settling?.(ending)
+    this.#endKind = ending.error?.kind ?? ''
     this.#deps.metrics.ended({
       provider: this.target?.provider.name ?? '',
       model: this.asked?.model ?? '',
@@ -353,7 +459,7 @@ export class CallRecord {
       status,
       outcome,
       error,
-      attempts: target !== null && this.#marks.sent !== null ? [this.#attempt(target, error, usageRaw)] : [],
+      attempts: this.#allAttempts(target, error, usageRaw),
       usageRaw,
       counts: this.#counts(facts),
       sha256: { req: request?.sha256() ?? null, res: response?.sha256() ?? null },
@@ -369,15 +475,22 @@ export class CallRecord {
     }
   }
 
+  #allAttempts(target: Target | null, error: AnswerError | null, usageRaw: readonly Raw[]): readonly Attempt[] {
+    const { attempts } = this
+    const isOpen = target !== null && this.#marks.sent !== null && (attempts === null || attempts.open)
+    const last = isOpen ? [this.#attempt(target, error, usageRaw)] : []
+    return attempts === null ? last : [...attempts.over, ...last]
+  }
+
   #attempt(target: Target, error: AnswerError | null, usageRaw: readonly Raw[]): Attempt {
     const marks = this.#marks
     return {
-      target: this.#targetName(target),
+      target: this.attempts?.name ?? this.#targetName(target),
       provider: target.provider.name,
       model: this.asked?.model ?? '',
       status: this.#status,
       errorKind: error?.kind ?? '',
-      startUs: marks.sent ?? 0,
+      startUs: this.attempts?.startUs ?? marks.sent ?? 0,
       endUs: marks.lastByte ?? marks.closed ?? 0,
       usageRaw,
     }

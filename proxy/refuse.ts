@@ -112,8 +112,15 @@ export const errorEvent = (family: Family, form: 'sse' | 'array', refusal: Refus
   return null
 }
 
-/** What our refusal says beside its body. */
-export const refusalHeaders = (family: Family, error: WeirError): readonly string[] => {
+/** Asked to wait longer, an SDK had better not. */
+const longestRetryS = 60
+
+/**
+ * What our refusal says beside its body.
+ *
+ * @param spent Our own retries, or other targets, have been tried already.
+ */
+export const refusalHeaders = (family: Family, error: WeirError, spent = false): readonly string[] => {
   const { retry, status } = errors[error.code]
   return [
     'content-type',
@@ -121,8 +128,8 @@ export const refusalHeaders = (family: Family, error: WeirError): readonly strin
     'weir-error',
     error.code,
     'x-should-retry',
-    retry === 'no' ? 'false' : 'true',
-    ...(status === 503 ? ['retry-after', '1'] : []),
+    retry === 'no' || (retry === 'if-untried' && spent) || (error.retryAfterS ?? 0) > longestRetryS ? 'false' : 'true',
+    ...(error.retryAfterS !== null ? ['retry-after', String(error.retryAfterS)] : status === 503 ? ['retry-after', '1'] : []),
     // Where the upstream may have worked, what it cost is not known.
     ...(endingOf(error).outcome === 'refused' ? ['weir-cost', '0', 'weir-cost-source', 'usage'] : []),
     ...(family === 'bedrock' ? ['x-amzn-errortype', bedrockType(status)] : []),

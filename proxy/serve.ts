@@ -20,6 +20,8 @@ export interface House {
   readonly identify: Identify
   admit(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<Admitted>
   readonly obtain: Obtain
+  /** `null` = no limit is for it. Refuses by throwing. */
+  limitRelayed(record: CallRecord): Promise<void> | null
   relay(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<void>
   readonly delivery: DeliverDeps
   /** The call has left. */
@@ -35,7 +37,11 @@ export const serveBy = (house: House) => async (req: IncomingMessage, res: Serve
     house.doorkeeper()
     const call = house.identify(req, record.id) // path and headers -> Call; nothing else reads our headers
     record.identified(call)
-    if (call.target?.route.lane === 'relay') return await house.relay(call, req, res, record, client) // relayed unread, one row
+    if (call.target?.route.lane === 'relay') {
+      const limited = house.limitRelayed(record)
+      if (limited !== null) await limited
+      return await house.relay(call, req, res, record, client) // relayed unread, one row
+    }
     const admitted = await house.admit(call, req, res, record, client) // ceilings, the body, the target; refuses by throwing
     const reply = await house.obtain(admitted, record, client) // resolves with the head; the body is still flowing
     await deliver(reply, res, record, client, house.delivery) // relays; journals the end before the last byte
@@ -66,7 +72,8 @@ const refuse = (
       resolve()
       if (res.headersSent) return void res.destroy()
       const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
-      const headers = [...refusalHeaders(family, error), ...ownHeaders(record, true)]
+      const headers = [...refusalHeaders(family, error, record.attempts?.spent === true), ...ownHeaders(record, true)]
+      if (record.call?.twins === true && error.status === 429) headers.push('x-helicone-error', error.code)
       if (!req.complete && hasBody(req)) headers.push('connection', 'close') // what is still being sent is not read
       writeRefusal(res, error.status, headers, refusalBytes(family, error, record.id))
     })

@@ -9,6 +9,7 @@ const cache = join(root, '.cache')
 mkdirSync(cache, { recursive: true })
 const run = (command, args, options = {}) => spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1
 const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+const pathOf = (command) => execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
 const stop = (message) => {
   console.error(message)
   process.exit(1)
@@ -45,6 +46,7 @@ const pythonSdks = () => {
 const filters = process.argv.slice(2)
 if (filters.length === 0 && run(process.execPath, ['scripts/check.mjs']) !== 0) stop('npm run check failed.')
 systemPackage('chromium', 'chromium')
+systemPackage('redis-server', 'redis-server')
 const venv = pythonSdks()
 if (run(process.execPath, ['scripts/build.mjs']) !== 0) stop('The build failed.')
 
@@ -65,7 +67,8 @@ const status = run(
     env: {
       ...process.env,
       WEIR_TEST_PYTHON: join(venv, 'bin', 'python'),
-      WEIR_TEST_CHROMIUM: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
+      WEIR_TEST_CHROMIUM: pathOf('chromium'),
+      WEIR_TEST_REDIS: pathOf('redis-server'),
     },
   },
 )

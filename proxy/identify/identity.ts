@@ -79,7 +79,7 @@ const tagList = (text: string): string[] | null => {
 }
 
 /** Fields that may come in several lines (headers.md §1.5). */
-const lists = new Set(['tags', 'cache-control', 'cache-ignore-keys'])
+const lists = new Set(['tags', 'cache-control', 'cache-ignore-keys', 'fallback', 'retry-on', 'timeout', 'ratelimit-policy'])
 
 const noProperties: Readonly<Record<string, string>> = Object.freeze({})
 const noKeys: ReadonlyMap<string, string> = new Map()

@@ -1,12 +1,19 @@
 import type { Config } from '../../core/config.js'
 import { cachedBy, type CacheDeps } from './cache/cache.js'
 import type { ForwardDeps } from './forward.js'
+import type { Limits } from './limits/limits.js'
+import type { ChainDeps } from './failover/chain-run.js'
+import { failoverBy } from './failover/failover.js'
+import { sendBy } from './send.js'
 import { sendOnceBy } from './send-once.js'
 import type { Obtain } from './stage.js'
 
 /** The way to an answer: each stage wraps the next, and whoever asked for nothing goes straight through. */
-export const obtainBy = (deps: ForwardDeps & { readonly config: Config; readonly cache: CacheDeps }): Obtain => {
-  const obtain = cachedBy(deps.cache)(sendOnceBy(deps))
+export const obtainBy = (
+  deps: ForwardDeps & ChainDeps & { readonly config: Config; readonly cache: CacheDeps; readonly limits: Limits },
+): Obtain => {
+  const send = sendBy(deps)
+  const obtain = cachedBy(deps.cache)(deps.limits.stage(failoverBy(deps, send)(sendOnceBy(send))))
   return async (admitted, record, client) => {
     try {
       return await obtain(admitted, record, client)

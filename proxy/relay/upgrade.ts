@@ -13,7 +13,7 @@ import { askedBySession, readableOffer, RealtimeTap, type Side } from './realtim
 import { headersOf, type Relay, type RelayRequest } from './relay.js'
 
 export interface UpgradeDeps {
-  readonly house: Pick<House, 'open' | 'doorkeeper' | 'identify' | 'closed' | 'failed'>
+  readonly house: Pick<House, 'open' | 'doorkeeper' | 'identify' | 'limitRelayed' | 'closed' | 'failed'>
   readonly relay: Relay
   readonly connectMs: number
   /** Milliseconds since the epoch. */
@@ -91,6 +91,8 @@ const open = async (
   record.mark('admitted')
   const isSession = target.route.api === 'realtime_session'
   if (isSession) record.asked = askedBySession(record)
+  const limited = house.limitRelayed(record)
+  if (limited !== null) await limited
   await record.start()
   const host = target.origin.slice(target.origin.indexOf('//') + 2)
   const request = req as RelayRequest

@@ -83,7 +83,7 @@ export const msUntil = (now: Level, wantedMicro: number, quotaMicro: number, win
   if (quotaMicro === 0) return windowMs
   const isThere = (ms: number): boolean => ms >= 2 * windowMs || grown(now, ms, quotaMicro, windowMs).level >= wantedMicro
   // A first guess, which rounding may have put off by a millisecond.
-  let ms = Math.max(1, Math.ceil(((wantedMicro - now.level) / quotaMicro) * windowMs))
+  let ms = Math.max(1, Math.ceil(((wantedMicro - now.level) * windowMs - now.rest) / quotaMicro))
   while (!isThere(ms)) ms++
   while (ms > 1 && isThere(ms - 1)) ms--
   return ms

@@ -6,7 +6,7 @@ import { expect, onTestFinished } from 'vitest'
 import { loadConfig, parseConfigFile } from '../../../core/config.js'
 import { decodeExchange, type Exchange } from '../../../core/exchange.js'
 import type { JournalWriter } from '../../../journal/port.js'
-import { startProxy } from '../../main.js'
+import { startProxy, type ProxyDeps } from '../../main.js'
 
 /** The proxy in this process, with a journal that keeps what it is given. */
 export interface TestProxy {
@@ -30,7 +30,11 @@ export const testDataDir = (): string => {
  */
 export const startTestProxy = async (
   origin: string,
-  { yaml = '', dataDir = testDataDir(), ...more }: TestProxyOptions = {},
+  {
+    yaml = '',
+    dataDir = testDataDir(),
+    ...more
+  }: { readonly yaml?: string; readonly dataDir?: string } & Partial<Pick<ProxyDeps, 'now' | 'random' | 'limitStore'>> = {},
 ): Promise<TestProxy> => {
   const records: TestProxy['records'] = []
   const journal: JournalWriter = {
@@ -51,6 +55,7 @@ export const startTestProxy = async (
   const proxy = await startProxy({
     config,
     journal,
+    ...more,
     log: { error: (fields: object) => void failures.push(fields), warn: () => undefined },
   })
   let drained: Promise<void> | null = null
