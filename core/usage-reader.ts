@@ -1,6 +1,8 @@
 import type { Raw } from './exchange.js'
 import { anthropicUsage } from './providers/anthropic/usage.js'
 import { bedrockUsage, type BesideBody } from './providers/bedrock/usage.js'
+import { interactionsUsage } from './providers/gemini/interactions-usage.js'
+import { predictUsage } from './providers/gemini/predict.js'
 import { geminiUsage } from './providers/gemini/usage.js'
 import { openAiUsage } from './providers/openai-chat/usage.js'
 import { realtimeUsage } from './providers/realtime/usage.js'
@@ -24,6 +26,10 @@ export const readUsage = (provider: string, api: string, raw: readonly Raw[], be
     case 'generate_content':
     case 'embed_content':
       return geminiUsage(api, raw)
+    case 'interactions':
+      return interactionsUsage(raw)
+    case 'predict':
+      return predictUsage(raw)
     case 'converse':
     case 'invoke':
       return bedrockUsage(raw, beside)

@@ -12,6 +12,8 @@ import { wholeJson } from './framing/whole-json.js'
 import { plainText } from './framing/plain-text.js'
 import { latin1 } from './json-text.js'
 import { geminiReader } from './gemini/stream.js'
+import { interactionsReader } from './gemini/interactions-stream.js'
+import { predictReader } from './gemini/predict.js'
 import { speechReader, transcriptReader } from './openai-audio/stream.js'
 import { chatReader } from './openai-chat/stream.js'
 import { imagesReader } from './openai-images/stream.js'
@@ -47,7 +49,10 @@ const isEmbedding = ({ family, api }: Answering, first: Buffer): boolean =>
 const readerOf = ({ family, api, status, errorType }: Answering, seen: Seen): FamilyReader => {
   if (family === 'openai-responses' || api === 'responses') return responsesReader(family, status, seen)
   if (family === 'anthropic') return anthropicReader(family, status, seen)
-  if (family === 'gemini') return geminiReader(family, status, seen)
+  if (family === 'gemini') {
+    if (api === 'interactions') return interactionsReader(family, status, seen)
+    return api === 'predict' ? predictReader(family, status, seen) : geminiReader(family, status, seen)
+  }
   if (family === 'bedrock')
     return api === 'invoke' ? invokeReader(status, errorType, seen) : converseReader(status, errorType, seen)
   switch (api) {
