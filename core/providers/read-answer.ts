@@ -3,6 +3,7 @@ import { anthropicReader } from './anthropic/stream.js'
 import { converseReader } from './bedrock/converse-stream.js'
 import { invokeReader } from './bedrock/invoke-stream.js'
 import { errorOfStatus } from './classify-error.js'
+import { cohereReader } from './cohere/stream.js'
 import { awsEventStreamSplitter } from './framing/aws-event-stream.js'
 import { codingsOf, decoder, isReadable, type Decoder } from './framing/decode.js'
 import { jsonArraySplitter } from './framing/json-array.js'
@@ -14,6 +15,7 @@ import { latin1 } from './json-text.js'
 import { geminiReader } from './gemini/stream.js'
 import { interactionsReader } from './gemini/interactions-stream.js'
 import { predictReader } from './gemini/predict.js'
+import { ollamaReader } from './ollama/stream.js'
 import { speechReader, transcriptReader } from './openai-audio/stream.js'
 import { chatReader } from './openai-chat/stream.js'
 import { imagesReader } from './openai-images/stream.js'
@@ -53,6 +55,8 @@ const readerOf = ({ family, api, status, errorType }: Answering, seen: Seen): Fa
     if (api === 'interactions') return interactionsReader(family, status, seen)
     return api === 'predict' ? predictReader(family, status, seen) : geminiReader(family, status, seen)
   }
+  if (family === 'cohere') return cohereReader(family, status, seen)
+  if (family === 'ollama') return ollamaReader(family, status, seen)
   if (family === 'bedrock')
     return api === 'invoke' ? invokeReader(status, errorType, seen) : converseReader(status, errorType, seen)
   switch (api) {
@@ -77,6 +81,9 @@ const nothing: Splitter = { push: () => undefined, end: () => undefined, atBound
 
 const isJsonType = (type: string): boolean => type === 'application/json' || type === 'text/json' || type.endsWith('+json')
 
+/** Lines of JSON go by many names. */
+const lineTypes = new Set(['application/x-ndjson', 'application/jsonl', 'application/x-jsonlines', 'application/stream+json'])
+
 /** A transcript as text, SRT or VTT; it may begin with a bracket, as in "[Music]". */
 const isTranscript = (type: string, text: string, status: number): boolean =>
   status < 400 &&
@@ -98,12 +105,13 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   // Without a label: no frame is so long that its first byte is another, and no JSON begins so.
   if (type === 'application/vnd.amazon.eventstream' || (type === '' && family === 'bedrock' && first[0] === 0))
     return awsEventStreamSplitter(onEvent, note)
-  if (isJsonType(type) && family !== 'gemini') return json()
-  if (type === 'application/x-ndjson' || type === 'application/jsonl' || type === 'application/x-jsonlines')
-    return ndjsonSplitter(onEvent, note)
   const text = latin1(first, 0, Math.min(64, first.length))
     .replace(/^\u00EF\u00BB\u00BF/, '')
     .trimStart()
+  // Or by none, or as what a single body is.
+  if (lineTypes.has(type) || ((family === 'ollama' || family === 'cohere') && streaming && status < 400 && text.startsWith('{')))
+    return ndjsonSplitter(onEvent, note)
+  if (isJsonType(type) && family !== 'gemini') return json()
   if (answering.api === 'transcription' && isTranscript(type, text, status)) return plainText((units) => seen.delivered(units))
   if (text.startsWith('[') && family === 'gemini') return jsonArraySplitter(onEvent, note)
   if (isJsonType(type)) return json()

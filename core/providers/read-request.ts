@@ -173,7 +173,8 @@ export const readRequest = ({ family, api, path, body, contentType }: Asking): A
       textAt(asked, 'model') ??
       inPath ??
       (api === 'embed_content' ? textAt(listAt(asked, 'requests')[0], 'model') : null),
-    streaming: streamPath || asked.stream === true,
+    // Ollama streams unless it is told not to; embeddings never do.
+    streaming: streamPath || asked.stream === true || (family === 'ollama' && api !== 'embeddings' && asked.stream !== false),
     priceFacts: priceFactsOf(asked, body, family, api),
     user: textAt(asked, 'safety_identifier') ?? textAt(asked, 'user') ?? textAt(objectAt(asked, 'metadata'), 'user_id'),
     malformed: false,
