@@ -90,7 +90,7 @@ export const feeQuantities = (usage: Usage, call: Asked, priced: Priced): Fees |
     add('page', pages)
     insteadOfTokens = !tokens
   }
-  const images = extra.images ?? 0
+  const images = extra.images ?? extra.billed_images ?? 0
   const picture = pictureOf(asked)
   if (images > 0 && (priced.own('image', picture) !== null ? !((usage.outputTokens ?? 0) > 0) : !tokens)) {
     add('image', images, picture)

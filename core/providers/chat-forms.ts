@@ -16,6 +16,8 @@ const isWhole = ({ messages, answerAt }: Conversation, { api, requestBody, respo
   (responseBody === '' || api === 'embeddings' || api === 'moderations' || answerAt < messages.length)
 
 const answers = ({ messages, answerAt }: Conversation): number => messages.length - answerAt
+const isFuller = (a: Conversation, b: Conversation): boolean =>
+  answers(a) === answers(b) ? a.answerAt > b.answerAt : answers(a) > answers(b)
 
 /**
  * Chat, completions and embeddings, whose names several families share. Where the family is not told, OpenAI's form is tried first; what it
@@ -29,9 +31,10 @@ export const chatInAnyForm = (spoken: Spoken): Conversation => {
     return spoken.responseBody === '' && beside.some((key) => spoken.requestBody.includes(key))
       ? cohereConversation(spoken)
       : plain
+  let best = plain
   for (const form of [ollamaConversation, cohereConversation]) {
     const found = form(spoken)
-    if (answers(found) > answers(plain) || (answers(found) === answers(plain) && found.answerAt > plain.answerAt)) return found
+    if (isFuller(found, best)) best = found
   }
-  return plain
+  return best
 }
