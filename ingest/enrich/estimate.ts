@@ -13,6 +13,7 @@ const generating = new Set([
   'invoke',
   'interactions',
   'realtime',
+  'transcription',
 ])
 const embedding = new Set(['embeddings', 'embed_content'])
 const broken = new Set(['client_abort', 'upstream_abort', 'stall', 'error_event'])
@@ -44,7 +45,9 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
   const certain = certainly(exchange)
   if (certain !== null && untold) return noUsage(certain, usage.notes)
   if (untold && readable.has(exchange.api)) {
-    if (isRead(exchange)) return { ...usage, reason: 'not_applicable' }
+    // One that was cut after something came has passed on what somebody owes; whether a row has it already is looked up.
+    if (isRead(exchange) && !(broken.has(exchange.outcome) && exchange.counts.contentChars > 0))
+      return { ...usage, reason: 'not_applicable' }
     if (isPromise(usage, exchange)) return { ...usage, reason: 'not_on_wire', notes: [...usage.notes, 'told_by_a_read'] }
   }
   if (usage.reason === 'not_applicable') return usage
@@ -67,7 +70,8 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
 const hasText = ({ reqBody, resBody }: Exchange): boolean => reqBody !== null || resBody !== null
 
 const needFor = (usage: Usage, exchange: Exchange): Need => ({
-  input: usage.inputTokens === null,
+  // What was asked of a read lies in another call; a recording has no text.
+  input: usage.inputTokens === null && !isRead(exchange) && exchange.api !== 'transcription',
   output: !isEmbedding(exchange) && exchange.api !== 'speech',
 })
 
