@@ -3,6 +3,7 @@ import { converseConversation } from './providers/bedrock/conversation.js'
 import { invokeConversation } from './providers/bedrock/invoke-conversation.js'
 import { chatInAnyForm } from './providers/chat-forms.js'
 import { geminiConversation } from './providers/gemini/conversation.js'
+import { interactionsConversation } from './providers/gemini/interactions-conversation.js'
 import { speechConversation, transcriptConversation } from './providers/openai-audio/conversation.js'
 import { imagesConversation } from './providers/openai-images/conversation.js'
 import { ocrConversation, rerankConversation } from './providers/openai-objects/conversation.js'
@@ -28,6 +29,8 @@ const readers: Readonly<Record<string, (spoken: Spoken) => Conversation>> = {
   generate_content: geminiConversation,
   embed_content: geminiConversation,
   count_content_tokens: geminiConversation,
+  interactions: interactionsConversation,
+  predict: geminiConversation,
   converse: converseConversation,
   invoke: invokeConversation,
 }

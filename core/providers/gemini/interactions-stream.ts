@@ -10,14 +10,12 @@ const plainDelta = /"type" ?: ?"(?:text|arguments_delta|thought_summary)"/
 const pending: ReadonlySet<string> = new Set(['queued', 'in_progress'])
 const failed: ReadonlySet<string> = new Set(['failed', 'budget_exceeded'])
 
-/** Google's own tools, by the type of the step that calls them. */
+/** Google's own tools that are counted, by the type of the step that calls them. Running code and searching files have no fee. */
 const serverTools: ReadonlyMap<string, string> = new Map([
   ['google_search_call', 'google_search'],
   ['google_maps_call', 'google_maps'],
   ['url_context_call', 'url_context'],
-  ['file_search_call', 'file_search'],
   ['mcp_server_tool_call', 'mcp'],
-  ['code_execution_call', 'code_execution'],
 ])
 
 const argumentChars = (value: unknown): number =>

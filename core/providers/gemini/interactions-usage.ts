@@ -23,9 +23,7 @@ const toolNames: ReadonlyMap<string, string> = new Map([
   ['google_maps', 'google_maps_requests'],
   ['retrieval', 'retrieval_calls'],
   ['url_context', 'web_fetch_requests'],
-  ['file_search', 'file_search_calls'],
   ['mcp', 'mcp_calls'],
-  ['code_execution', 'code_interpreter_calls'],
 ])
 
 const toolsOf = (usage: JsonObject, steps: JsonObject | undefined): Record<string, number> => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { readConversation } from '../../conversation.js'
+import type { Block } from '../../messages.js'
 import { readUsage } from '../../usage-reader.js'
 import type { Usage } from '../../usage.js'
 import type { AnswerFacts } from '../answer.js'
@@ -271,5 +273,110 @@ describe('a body', () => {
         usage: { total_input_tokens: null, total_output_tokens: -3, input_tokens_by_modality: 'x', grounding_tool_count: [null] },
       }).usage,
     ).toMatchObject({ inputTokens: null, outputTokens: null, cacheReadTokens: null, usageSource: 'none', notes: ['malformed'] })
+  })
+})
+
+describe('as a conversation', () => {
+  const spoken = (requestBody: unknown, responseBody: string) =>
+    readConversation({
+      family: 'gemini',
+      api: 'interactions',
+      requestBody: JSON.stringify(requestBody),
+      responseBody,
+      streaming: false,
+    })
+  const text = (words: string): Block => ({ type: 'text', text: words })
+
+  test('turns, steps and loose parts asked; steps answered', () => {
+    const found = spoken(
+      {
+        system_instruction: 'Be brief.',
+        input: [
+          { role: 'user', content: 'Hi' },
+          { role: 'model', content: [{ type: 'text', text: 'Hello' }] },
+          { type: 'function_call', id: 'c', name: 'f', arguments: { x: 1 } },
+          { type: 'function_result', call_id: 'c', name: 'f', result: { y: 2 } },
+          { type: 'text', text: 'And this?' },
+          { type: 'image', data: 'aGk=', mime_type: 'image/png' },
+        ],
+      },
+      JSON.stringify({
+        id: 'v1_a',
+        steps: [
+          { type: 'user_input', content: [{ type: 'text', text: 'Hi' }] },
+          { type: 'thought', summary: [{ type: 'text', text: 'hm' }] },
+          { type: 'google_search_call', id: 's', arguments: { queries: ['a'] } },
+          { type: 'model_output', content: [{ type: 'text', text: 'A cat.' }] },
+        ],
+      }),
+    )
+    expect(found).toEqual({
+      answerAt: 5,
+      notes: [],
+      messages: [
+        { role: 'system', name: null, blocks: [text('Be brief.')] },
+        { role: 'user', name: null, blocks: [text('Hi')] },
+        { role: 'assistant', name: null, blocks: [text('Hello')] },
+        { role: 'assistant', name: null, blocks: [{ type: 'tool_call', id: 'c', name: 'f', arguments: '{"x":1}' }] },
+        {
+          role: 'user',
+          name: null,
+          blocks: [
+            { type: 'tool_result', id: 'c', name: 'f', text: '{"y":2}', error: false },
+            text('And this?'),
+            { type: 'media', kind: 'image', mediaType: 'image/png', url: null, bytes: 2 },
+          ],
+        },
+        {
+          role: 'assistant',
+          name: null,
+          blocks: [
+            { type: 'thinking', text: 'hm', redacted: false },
+            { type: 'tool_call', id: 's', name: 'google_search', arguments: '{"queries":["a"]}' },
+            text('A cat.'),
+          ],
+        },
+      ],
+    })
+  })
+
+  test('a stream is put together again, by either names of its events', () => {
+    const answer = stream(
+      { interaction: { id: 'v1_a', status: 'in_progress' }, event_type: 'interaction.created' },
+      { index: 0, step: { type: 'thought' }, event_type: 'step.start' },
+      delta(0, { type: 'thought_summary', content: { type: 'text', text: 'h' } }),
+      delta(0, { type: 'thought_summary', content: { type: 'text', text: 'm' } }),
+      delta(0, { type: 'thought_signature', signature: 'x' }),
+      { index: 1, step: { type: 'function_call', id: 'c', name: 'f', arguments: {} }, event_type: 'step.start' },
+      delta(1, { type: 'arguments_delta', arguments: '{"x":' }),
+      delta(1, { type: 'arguments_delta', arguments: '1}' }),
+      { index: 2, step: { type: 'model_output' }, event_type: 'step.start' },
+      delta(2, { type: 'text', text: 'A ' }),
+      delta(2, { type: 'text', text: 'cat.' }),
+      completed({ total_tokens: 1 }),
+    ).toString()
+    const blocks = [
+      { type: 'thinking', text: 'hm', redacted: false },
+      { type: 'tool_call', id: 'c', name: 'f', arguments: '{"x":1}' },
+      text('A cat.'),
+    ]
+    for (const body of [answer, answer.replaceAll('step.', 'content.').replaceAll('"step":', '"content":')])
+      expect(spoken({ input: 'What?' }, body)?.messages).toEqual([
+        { role: 'user', name: null, blocks: [text('What?')] },
+        { role: 'assistant', name: null, blocks },
+      ])
+  })
+
+  test('a stream that tells its steps only in the end; outputs of the first months', () => {
+    const told = stream(completed(undefined, { steps: [{ type: 'model_output', content: [{ type: 'text', text: 'Hi' }] }] }))
+    expect(spoken({}, told.toString())?.messages).toEqual([{ role: 'assistant', name: null, blocks: [text('Hi')] }])
+    expect(spoken({}, JSON.stringify({ outputs: [{ type: 'text', text: 'Hi' }] }))?.messages).toEqual([
+      { role: 'assistant', name: null, blocks: [text('Hi')] },
+    ])
+  })
+
+  test('odd bodies leave notes, not errors', () => {
+    for (const body of ['', 'data: {', '{"steps":[null,1,{"type":7}],"outputs":{}}', '{"steps":"x"}'])
+      expect(spoken({ input: [null, 3, { role: 'user' }, { content: null }] }, body)?.answerAt).toBeGreaterThanOrEqual(0)
   })
 })
