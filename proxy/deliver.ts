@@ -13,7 +13,7 @@ import type { TellCost } from './deliver/tell-cost.js'
 import { WithoutUsageEvent } from './deliver/without-usage-event.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord, type Ending } from './record.js'
-import { errorEvent } from './refuse.js'
+import { errorEvent, type StreamForm } from './refuse.js'
 
 export interface DeliverDeps {
   readonly deadlines: Deadlines
@@ -53,7 +53,7 @@ class Delivery implements Sink, Watched, Leavable {
   #upstreamOver = false
   #released = false
   #expected = -1
-  #form: 'sse' | 'array' | null = null
+  #form: StreamForm | null = null
   #holdTimer: NodeJS.Timeout | null = null
   #waitingForDrain = false
   /** What came before is being handed over, often to the end: nothing has to be waited for yet. */
@@ -123,10 +123,14 @@ class Delivery implements Sink, Watched, Leavable {
       })
     if (record.responseEncoding === null && contentLength < 0)
       this.#form = contentType?.startsWith('text/event-stream')
-        ? 'sse'
+        ? this.#family === 'cohere' && record.target?.path.startsWith('/v1/') === true
+          ? 'lines' // Cohere's version 1 has the same events either way, and none for our error.
+          : 'sse'
         : this.#family === 'gemini' && record.asked?.streaming === true && contentType?.startsWith('application/json') === true
           ? 'array'
-          : null
+          : isJsonLines(contentType)
+            ? 'lines'
+            : null
     if (hasDate) this.#res.sendDate = false
     this.#headers = relayed
     if (record.call !== null && (record.call.costReport || record.call.trailers) && record.reader !== null && !bodyless)
@@ -388,6 +392,9 @@ class Delivery implements Sink, Watched, Leavable {
 }
 
 const isEventStream = (contentType: string | null): boolean => /^\s*text\/event-stream\s*(?:;|$)/i.test(contentType ?? '')
+
+const isJsonLines = (contentType: string | null): boolean =>
+  /^\s*application\/(?:x-ndjson|jsonl|x-jsonlines|stream\+json)\s*(?:;|$)/i.test(contentType ?? '')
 
 const dropHeader = (flat: string[], lower: string): void => {
   for (let i = flat.length - 2; i >= 0; i -= 2) if ((flat[i] as string).toLowerCase() === lower) flat.splice(i, 2)
