@@ -209,7 +209,7 @@ const wholes = words(`
   cache_read_input_tokens promptTokenCount candidatesTokenCount thoughtsTokenCount totalTokenCount
   cachedContentTokenCount toolUsePromptTokenCount total_input_tokens total_output_tokens
   total_thought_tokens inputTokens outputTokens cacheReadInputTokens cacheWriteInputTokens
-  inputTextTokenCount prompt_eval_count eval_count prompt_n predicted_n cache_n pages_processed
+  inputTextTokenCount prompt_eval_count eval_count done_reason prompt_n predicted_n cache_n pages_processed
   num_search_queries cost is_byok cost_in_usd_ticks estimated_cost prompt_audio_seconds type seconds
   duration count service_tier`)
 const objects = words(`
@@ -221,6 +221,7 @@ const parts = words(`
   cached_tokens cache_write_tokens audio_tokens image_tokens text_tokens reasoning_tokens thinking_tokens
   ephemeral_5m_input_tokens ephemeral_1h_input_tokens web_search_requests web_search_calls
   upstream_inference_cost total_cost reasoning_tokens_cost input_tokens output_tokens search_units images
+  classifications
   constructor __proto__ model`)
 
 const figure = fc.oneof(
@@ -257,7 +258,8 @@ const usageObject = fc
 const source = fc.constantFrom(
   ...words(`
   usage usage usage x_groq usage_info meta tools images transcript timings provider_metadata pending
-  service_tier message_start message_delta usageMetadata metadata metrics done`),
+  service_tier message_start message_delta usageMetadata metadata metrics
+  cohere.usage cohere.meta ollama.done`),
 )
 const rawOf = fc.record({
   source,
@@ -309,7 +311,7 @@ const usageOf = async (recording: Recording): Promise<Usage> => {
   return readUsage(recording.provider, recording.api, reader.facts().usageRaw)
 }
 
-// What later readers are for: Cohere, Ollama's own API, Google's Interactions.
+// Cohere, Ollama's own API and Google's Interactions have tests of their own.
 const later = /^(?:cohere-|ollama-native|gemini-interactions)/
 const inScope = recordings().filter(({ id }) => !later.test(id))
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readConversation } from '../../conversation.js'
 import { openPriceBook } from '../../prices/book.js'
@@ -482,4 +483,68 @@ describe('conversations', () => {
       ['assistant', [text('Yes')]],
     ])
   })
+})
+
+test('whatever an event holds, nothing is thrown', () => {
+  const keys = [
+    'type',
+    'event_type',
+    'delta',
+    'message',
+    'content',
+    'tool_calls',
+    'function',
+    'arguments',
+    'finish_reason',
+    'usage',
+    'meta',
+    'response',
+    'text',
+    'error',
+    'tool_call_delta',
+    'billed_units',
+  ]
+  const words = fc.constantFrom<unknown>(
+    'message-end',
+    'content-delta',
+    'stream-end',
+    'tool-calls-chunk',
+    'ERROR',
+    '',
+    null,
+    7,
+    [],
+    [null],
+  )
+  const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      words,
+      fc.dictionary(fc.constantFrom(...keys), tie('value'), { maxKeys: 5 }),
+      fc.array(tie('value'), { maxLength: 2 }),
+    ),
+  }))
+  fc.assert(
+    fc.property(value, fc.boolean(), (told, streaming) => {
+      const text = JSON.stringify(told)
+      for (const family of ['cohere', 'ollama']) {
+        const reader = readAnswer({
+          family,
+          api: 'chat',
+          provider: family,
+          streaming,
+          status: 200,
+          contentType: streaming ? 'application/x-ndjson' : 'application/json',
+          contentEncoding: null,
+        })
+        reader.push(Buffer.from(text))
+        void reader.end()
+        const { notes, contentChars } = reader.facts()
+        expect(notes).not.toContain('reader_failed')
+        expect(Number.isInteger(contentChars)).toBe(true)
+        readConversation({ family, api: 'chat', requestBody: text, responseBody: text, streaming })
+      }
+    }),
+    { numRuns: 3000 },
+  )
 })
