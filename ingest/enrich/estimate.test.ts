@@ -103,6 +103,20 @@ describe('what becomes of the counts', () => {
     expect(completed(growing, call(cut), counts(null, 40))).toEqual(growing)
   })
 
+  test('nor smaller than what a stream told of its output when it began', () => {
+    const begun = call({
+      ...cut,
+      api: 'messages',
+      usageRaw: [{ source: 'message_start', json: '{"input_tokens":1000,"output_tokens":8}' }],
+    })
+    expect(completed(told({ outputTokens: null }), begun, counts(null, 0))).toMatchObject({
+      inputTokens: 1000,
+      outputTokens: 8,
+      reason: 'cut',
+    })
+    expect(completed(told({ outputTokens: null }), begun, counts(null, 11))).toMatchObject({ outputTokens: 11 })
+  })
+
   test('a cut after the usage keeps it', () => {
     const usage = told()
     expect(completed(usage, call({ ...cut, finishReason: 'stop' }), counts(1, 1))).toBe(usage)

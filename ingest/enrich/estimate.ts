@@ -1,5 +1,6 @@
 import type { Exchange } from '../../core/exchange.js'
 import type { Conversation } from '../../core/messages.js'
+import { outputAtStart } from '../../core/providers/anthropic/usage.js'
 import { noUsage, type Usage, type UsagePart } from '../../core/usage.js'
 import { charsPerToken, tokensPerMessage, type Counts, type Need } from '../tokens/count-call.js'
 
@@ -119,7 +120,8 @@ const outputOf = (usage: Usage, exchange: Exchange, counted: number | null): num
   if (exchange.notes.includes('sound_not_counted')) return usage.outputTokens
   // A whole answer in which we find nothing is one that we cannot read: its output is not known.
   if (counted === null || (counted === 0 && exchange.outcome === 'complete')) return usage.outputTokens
-  return Math.max(counted, usage.outputTokens ?? 0)
+  // Of a stream that never told its end, as much was made as it had told at its start.
+  return Math.max(counted, usage.outputTokens ?? outputAtStart(exchange.usageRaw) ?? 0)
 }
 
 /**
