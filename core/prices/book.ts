@@ -7,7 +7,7 @@ import { decimalOf, type Decimal } from './money.js'
 import { overlay, overlayRate, type RegionEntry } from './overlay.js'
 import type { PriceOverride } from './override.js'
 import { rateOf, type Rate } from './rate.js'
-import { sheets, type Matched, type Priced, type Rule } from './sheet.js'
+import { sheets, type Matched, type Priced, type Rule, type Sheets } from './sheet.js'
 
 /** What decides which prices hold, apart from the time and the size of the call. */
 export interface PriceKey {
@@ -127,7 +127,7 @@ export const openPriceBook = (overrides: readonly PriceOverride[] = []): PriceBo
     return region === null ? one : (decimalOf(regions.find(isHere)?.multiplier ?? '1') ?? one)
   }
 
-  const match = (key: PriceKey): Matched | null => {
+  const matchOf = (key: PriceKey): Matched | null => {
     const { listings, region: named, free } = nameModel(key.provider, key.model)
     const region = named ?? key.region
     let found: Found | null = null
@@ -174,21 +174,24 @@ export const openPriceBook = (overrides: readonly PriceOverride[] = []): PriceBo
     }
   }
 
-  const matches = new Map<string, ReturnType<typeof sheets> | null>()
-  const matched = (key: PriceKey): ReturnType<typeof sheets> | null => {
+  // Two halves: what is used stays in the younger one, and when that is full the older one is dropped. A hit moves nothing.
+  let recent = new Map<string, Sheets | null>()
+  let older = new Map<string, Sheets | null>()
+  const matched = (key: PriceKey): Sheets | null => {
     const text = `${key.provider}|${key.model}|${key.tier ?? ''}|${key.region ?? ''}`
-    const kept = matches.get(text)
-    if (kept !== undefined) {
-      // The newest end of the map is the last used: the oldest end is dropped.
-      matches.delete(text)
-      matches.set(text, kept)
-      return kept
+    const kept = recent.get(text)
+    if (kept !== undefined) return kept
+    let found = older.get(text)
+    if (found === undefined) {
+      const match = matchOf(key)
+      found = match === null ? null : sheets(match)
     }
-    const found = match(key)
-    const sheet = found === null ? null : sheets(found)
-    matches.set(text, sheet)
-    if (matches.size > maxMatches) matches.delete(matches.keys().next().value as string)
-    return sheet
+    if (recent.size >= maxMatches / 2) {
+      older = recent
+      recent = new Map()
+    }
+    recent.set(text, found)
+    return found
   }
 
   return {
