@@ -25,13 +25,15 @@ export const predictReader = (family: string, status: number, seen: Seen): Famil
     if (status >= 400 || value.error !== undefined) seen.error = errorIn(family, status, value) ?? seen.error
     seen.model(textAt(value, 'modelVersion'))
     const predictions = listAt(value, 'predictions')
-    // A body too large to be parsed is one of pictures: their number is all that was read, the filtered ones among them.
-    const pictures = predictions.filter((prediction) => prediction === null || isPicture(prediction)).length
+    const metadata = objectAt(value, 'metadata')
+    // Of a body too large to be parsed only the number of predictions was read. They are pictures, the filtered ones among them, unless
+    // characters are billed: then they are embeddings.
+    const arePictures = metadata?.billableCharacterCount === undefined
+    const pictures = predictions.filter((prediction) => (prediction === null ? arePictures : isPicture(prediction))).length
     const told: Record<string, unknown> = {}
     const tokens = predictions.map((prediction) => statisticsOf(prediction)?.token_count).filter((value) => value !== undefined)
     if (tokens.length > 0) told.tokenCounts = tokens
     if (pictures > 0) told.images = pictures
-    const metadata = objectAt(value, 'metadata')
     for (const key of ['billableCharacterCount', 'tokenMetadata'] as const)
       if (metadata?.[key] !== undefined) told[key] = metadata[key]
     if (Object.keys(told).length > 0) seen.raw('predictions', told)
