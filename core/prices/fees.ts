@@ -79,6 +79,7 @@ export const feeQuantities = (usage: Usage, call: Asked, priced: Priced): Fees |
   add('container', extra.containers ?? extra.code_interpreter_calls ?? 0)
   // Searches within an answer are charged where the list says so (Perplexity's deep research).
   if (extra.search_queries !== undefined && priced.own('web_search') !== null) add('web_search', extra.search_queries)
+  if ((extra.google_maps_requests ?? 0) > 0) partial.push('no_price_google_maps')
   if ((extra.annotated_pages ?? 0) > 0) partial.push('no_price_annotated_page')
 
   const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0) > 0

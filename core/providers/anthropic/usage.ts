@@ -68,7 +68,7 @@ const iterationsOf = (usage: JsonObject, notes: Notes): readonly JsonObject[] =>
     const held = sumOf(...entries.map((entry) => count(entry[key], notes))) ?? 0
     if (told <= held) continue
     last[key] = (count(last[key], notes) ?? 0) + told - held
-    notes.add('iterations_short')
+    notes.add('total_mismatch')
   }
   return entries.with(at, last)
 }

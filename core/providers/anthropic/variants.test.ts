@@ -287,7 +287,7 @@ describe('iterations', () => {
       delta({ output_tokens: 100 }),
     )
     // The top level has gone on to 100, the iterations hold 91: the 9 are of the last one.
-    expect(grown.usage).toMatchObject({ inputTokens: 55_477, outputTokens: 100, notes: ['iterations_short'] })
+    expect(grown.usage).toMatchObject({ inputTokens: 55_477, outputTokens: 100, notes: ['total_mismatch'] })
     expect(grown.usage.parts).toMatchObject([{ outputTokens: 83 }, { outputTokens: 17 }])
   })
 
