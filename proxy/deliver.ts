@@ -22,6 +22,9 @@ export interface DeliverDeps {
   readonly pricing: Pricing
 }
 
+/** Where these are noted, the event that ends the stream may have come unread: nobody can say that it did not. */
+const hidesTheEnd: ReadonlySet<string> = new Set(['unreadable', 'event_too_large', 'last_event_malformed'])
+
 /** How long the chunk with the terminal event waits for the end of the stream, before its event is written without it. */
 const terminalWaitMs = 20
 
@@ -264,7 +267,7 @@ class Delivery implements Sink, Watched, Leavable {
       asked?.streaming === true &&
       reader?.terminal !== true &&
       facts.finishReason === null &&
-      !facts.notes.includes('unreadable')
+      !facts.notes.some((note) => hidesTheEnd.has(note))
     ) {
       const error = new WeirError('upstream_reset', 'The stream ended without its last event.')
       if (this.#form !== null) return this.#breakOff(error)

@@ -62,6 +62,8 @@ const certaintyOf = (bill: Bill, usage: Usage, { untold }: Itemised, totalUsd: s
     // Pictures, sound, files and turns kept elsewhere, of which our count knows nothing: the sum is a lower bound.
     if (told.endsWith('_not_counted')) note(bill.partial, told)
     else if (told.startsWith('clamped') || told === 'total_mismatch') note(bill.estimated, 'usage_clamped')
+    // A figure that is none, or fits no other: what stands in its place is not what the provider bills.
+    else if (told === 'malformed' || told === 'ttl_split_mismatch') note(bill.estimated, 'usage_malformed')
     else if (told === 'byok_cost_not_told') note(bill.estimated, told)
   }
   if (bill.partial.length > 0) return { status: 'partial', reason: bill.partial.join(' '), totalUsd }

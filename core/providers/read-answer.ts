@@ -101,13 +101,16 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
       seen.events = 1
       reader.body(value)
     })
-  if (type === 'text/event-stream') return sseSplitter(onEvent, note)
-  // Without a label: no frame is so long that its first byte is another, and no JSON begins so.
-  if (type === 'application/vnd.amazon.eventstream' || (type === '' && family === 'bedrock' && first[0] === 0))
-    return awsEventStreamSplitter(onEvent, note)
   const text = latin1(first, 0, Math.min(64, first.length))
     .replace(/^\u00EF\u00BB\u00BF/, '')
     .trimStart()
+  // Labelled as a stream in spite of what it is, as errors and answers to who asked for none are: no event begins so.
+  if (type === 'text/event-stream') return text.startsWith('{') ? json() : sseSplitter(onEvent, note)
+  // And the other way round: no JSON begins like a field of an event.
+  if (isJsonType(type) && /^[deir:]/.test(text)) return sseSplitter(onEvent, note)
+  // Without a label: no frame is so long that its first byte is another, and no JSON begins so.
+  if (type === 'application/vnd.amazon.eventstream' || (type === '' && family === 'bedrock' && first[0] === 0))
+    return awsEventStreamSplitter(onEvent, note)
   // Or by none, or as what a single body is.
   if (lineTypes.has(type) || ((family === 'ollama' || family === 'cohere') && streaming && status < 400 && text.startsWith('{')))
     return ndjsonSplitter(onEvent, note)
@@ -125,6 +128,23 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   return nothing
 }
 
+const beginnings = ['data:', 'event:', 'id:', 'retry:', '\u00EF\u00BB\u00BF']
+/** Spaces, by which some servers keep a connection open, a byte order mark and half a field's name do not show what they begin. */
+const isUndecided = (first: Buffer, type: string | null | undefined): boolean => {
+  if (type?.startsWith('text/event-stream') === true || first.length > 4096) return false
+  const text = latin1(first)
+    .replace(/^\u00EF\u00BB\u00BF/, '')
+    .trimStart()
+  return text === '' || beginnings.some((beginning) => text.length < beginning.length && beginning.startsWith(text))
+}
+
+/** What the framing is told by. */
+const withoutSpaces = (first: Buffer): Buffer => {
+  let from = 0
+  while (from < first.length - 1 && (first[from] === 32 || first[from] === 10 || first[from] === 13 || first[from] === 9)) from++
+  return from === 0 ? first : first.subarray(from)
+}
+
 /**
  * A class, not an object of closures: a getter in an object literal gives every object a hidden class of its own, which lives in the old
  * generation and keeps all that the closures see. Measured: every call was kept until the next major collection.
@@ -136,6 +156,8 @@ class SideReader implements AnswerReader {
   readonly #encoded: boolean
   readonly #decode: Decoder | null
   #splitter: Splitter | null = null
+  /** First bytes that do not show yet what they begin. */
+  #undecided: Buffer | null = null
   #over = false
   /** Of the whole answer. */
   #facts: AnswerFacts | null = null
@@ -191,9 +213,21 @@ class SideReader implements AnswerReader {
 
   #read(chunk: Buffer): void {
     if (chunk.length === 0) return
-    this.#splitter ??= splitterFor(this.#answering, chunk, this.#seen, this.#reader)
+    if (this.#splitter !== null) return this.#push(this.#splitter, chunk)
+    const first = this.#undecided === null ? chunk : Buffer.concat([this.#undecided, chunk])
+    if (isUndecided(first, this.#answering.contentType)) this.#undecided = first
+    else this.#begin(first)
+  }
+
+  #begin(first: Buffer): void {
+    this.#undecided = null
+    this.#splitter = splitterFor(this.#answering, withoutSpaces(first), this.#seen, this.#reader)
+    this.#push(this.#splitter, first)
+  }
+
+  #push(splitter: Splitter, chunk: Buffer): void {
     try {
-      this.#splitter.push(chunk)
+      splitter.push(chunk)
     } catch {
       // Accounting must never touch the relay: a fault of ours is noted on the row, and reading stops.
       this.#seen.note('reader_failed')
@@ -202,6 +236,10 @@ class SideReader implements AnswerReader {
   }
 
   #finish(): void {
+    if (this.#undecided !== null) this.#begin(this.#undecided)
+    // What ends a stream may have stood in it. Half an event is another matter: that is a stream which was cut.
+    if (this.#splitter?.atBoundary() === true && this.#seen.malformedAt > 0 && this.#seen.malformedAt === this.#seen.events)
+      this.#seen.note('last_event_malformed')
     try {
       this.#splitter?.end()
     } catch {

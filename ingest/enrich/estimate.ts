@@ -35,6 +35,9 @@ const certainly = (exchange: Exchange): NonNullable<Usage['reason']> | null => {
 /** Asks for what was made before. A WebSocket begins with a GET and is none. */
 export const isRead = ({ endpoint, status }: Exchange): boolean => /^(?:GET|HEAD) /.test(endpoint) && status !== 101
 
+/** Counts that grow from event to event stand for the part that came, unless the answer had said that it was done. */
+const isGrowing = ({ outcome, finishReason }: Exchange): boolean => broken.has(outcome) && finishReason === null
+
 /** An answer that has only said that it will be made; the read that fetches it tells the usage, and is billed (decisions/0042). */
 const isPromise = (usage: Usage, { api, outcome, counts }: Exchange): boolean =>
   readable.has(api) &&
@@ -56,10 +59,7 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
   if (untold && exchange.api === 'invoke' && usage.extra.images !== undefined) return usage
   const embeds = isEmbedding(exchange)
   if (!embeds && exchange.api !== 'speech' && !generating.has(exchange.api)) return usage
-  const cut = broken.has(exchange.outcome)
-  // Counts that grow from event to event stand for the part that came, unless the answer had said that it was done.
-  const growing = cut && exchange.finishReason === null
-  if (usage.inputTokens !== null && ((usage.outputTokens !== null && !growing) || embeds)) return usage
+  if (usage.inputTokens !== null && ((usage.outputTokens !== null && !isGrowing(exchange)) || embeds)) return usage
   // Nothing was answered: whether anything was used is not known.
   if (exchange.marksUs.headers === null && exchange.outcome !== 'stall')
     return { ...usage, reason: usage.reason === null ? null : 'cut' }
@@ -117,6 +117,7 @@ const grown = (parts: readonly UsagePart[], input: number, output: number): read
 
 const outputOf = (usage: Usage, exchange: Exchange, counted: number | null): number | null => {
   if (isEmbedding(exchange)) return 0
+  if (usage.outputTokens !== null && !isGrowing(exchange)) return usage.outputTokens
   if (exchange.notes.includes('sound_not_counted')) return usage.outputTokens
   // A whole answer in which we find nothing is one that we cannot read: its output is not known.
   if (counted === null || (counted === 0 && exchange.outcome === 'complete')) return usage.outputTokens
