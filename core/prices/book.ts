@@ -87,6 +87,12 @@ const ratesIn = ({ override, rank, order }: Ranked): readonly Rate[] =>
     }),
   )
 
+/** The same whatever order its units were written in. */
+const inOrder = (override: PriceOverride): PriceOverride => ({
+  ...override,
+  prices: Object.fromEntries(Object.entries(override.prices).sort(([a], [b]) => (a < b ? -1 : 1))),
+})
+
 interface Found {
   readonly listing: Listing
   readonly names: readonly string[]
@@ -102,7 +108,10 @@ interface Found {
  */
 export const openPriceBook = (overrides: readonly PriceOverride[] = []): PriceBook => {
   const { byModel, regions, checked } = overlay()
-  const content = createHash('sha256').update(JSON.stringify(overrides)).digest('hex').slice(0, 8)
+  const content = createHash('sha256')
+    .update(JSON.stringify(overrides.map(inOrder)))
+    .digest('hex')
+    .slice(0, 8)
 
   const lookUp = (listing: Listing, { tier }: PriceKey, region: string | null): Found => {
     let base: BaseModel | null = null
