@@ -145,23 +145,6 @@ const withoutSpaces = (first: Buffer): Buffer => {
   return from === 0 ? first : first.subarray(from)
 }
 
-const beginnings = ['data:', 'event:', 'id:', 'retry:', '\u00EF\u00BB\u00BF']
-/** Spaces, by which some servers keep a connection open, a byte order mark and half a field's name do not show what they begin. */
-const isUndecided = (first: Buffer, type: string | null | undefined): boolean => {
-  if (type?.startsWith('text/event-stream') === true || first.length > 4096) return false
-  const text = latin1(first)
-    .replace(/^\u00EF\u00BB\u00BF/, '')
-    .trimStart()
-  return text === '' || beginnings.some((beginning) => text.length < beginning.length && beginning.startsWith(text))
-}
-
-/** What the framing is told by. */
-const withoutSpaces = (first: Buffer): Buffer => {
-  let from = 0
-  while (from < first.length - 1 && (first[from] === 32 || first[from] === 10 || first[from] === 13 || first[from] === 9)) from++
-  return from === 0 ? first : first.subarray(from)
-}
-
 /**
  * A class, not an object of closures: a getter in an object literal gives every object a hidden class of its own, which lives in the old
  * generation and keeps all that the closures see. Measured: every call was kept until the next major collection.
@@ -253,7 +236,6 @@ class SideReader implements AnswerReader {
   }
 
   #finish(): void {
-    if (this.#undecided !== null) this.#begin(this.#undecided)
     if (this.#undecided !== null) this.#begin(this.#undecided)
     // What ends a stream may have stood in it. Half an event is another matter: that is a stream which was cut.
     if (this.#splitter?.atBoundary() === true && this.#seen.malformedAt > 0 && this.#seen.malformedAt === this.#seen.events)
