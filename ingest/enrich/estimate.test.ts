@@ -101,6 +101,12 @@ describe('what becomes of the counts', () => {
     })
     const growing = told({ outputTokens: 50 })
     expect(completed(growing, call(cut), counts(null, 40))).toEqual(growing)
+    // Only the input was no count: the output of a whole answer stays as it was told, whatever we count.
+    expect(completed(told({ inputTokens: null, outputTokens: 5 }), call(), counts(30, 6))).toMatchObject({
+      inputTokens: 30,
+      outputTokens: 5,
+      usageSource: 'estimated',
+    })
   })
 
   test('nor smaller than what a stream told of its output when it began', () => {
