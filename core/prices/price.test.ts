@@ -213,3 +213,66 @@ describe.skipIf(recordingsDir === null)('recordings', () => {
     expect(Number(cost.totalUsd)).toBeCloseTo(recording.costUsd ?? -1, 10)
   })
 })
+
+describe('what was charged for the same response before', () => {
+  const read = (charged: CallFacts['charged'], usage: Partial<Usage> = gpt5): ReturnType<typeof price> =>
+    price(
+      wire(usage),
+      facts('openai', 'gpt-5', { api: 'responses', endpoint: 'GET /v1/responses/{id}', charged: charged ?? null }),
+      august,
+      book,
+    )
+
+  test('by what the provider told: nothing is owed again', () => {
+    expect(read({ usd: '0.0335', source: 'wire' })).toMatchObject({
+      totalUsd: '0',
+      status: 'not_billable',
+      reason: 'already_charged',
+      lines: [],
+    })
+  })
+
+  test('by our count: the difference is owed, and never less than nothing', () => {
+    expect(read({ usd: '0.02', source: 'estimated' })).toMatchObject({
+      totalUsd: '0.0135',
+      ownUsd: '0.0335',
+      reason: 'less_already_charged',
+    })
+    expect(read({ usd: '0.05', source: 'estimated' })).toMatchObject({
+      totalUsd: '0',
+      ownUsd: '0.0335',
+      reason: 'less_already_charged',
+    })
+  })
+
+  test('nothing before: all of it', () => {
+    expect(read(null)).toMatchObject({ totalUsd: '0.0335', status: 'exact', reason: null })
+  })
+})
+
+test("a provider's own figure counts where it is trusted, and stands beside ours where it is not", () => {
+  const usage = wire({ ...gpt5, providerCostUsd: '0.04' })
+  expect(price(usage, facts('openai', 'gpt-5', { trustCost: true }), august, book)).toMatchObject({
+    totalUsd: '0.04',
+    ownUsd: '0.0335',
+    providerUsd: '0.04',
+    status: 'provider',
+    reason: null,
+  })
+  expect(price(usage, facts('openai', 'gpt-5'), august, book)).toMatchObject({
+    totalUsd: '0.0335',
+    providerUsd: '0.04',
+    status: 'exact',
+  })
+  // Without a price of ours it is still theirs.
+  expect(price(usage, facts('nobody', 'nothing', { trustCost: true }), august, book)).toMatchObject({
+    totalUsd: '0.04',
+    ownUsd: null,
+    status: 'provider',
+  })
+  expect(price(wire({ ...gpt5, notes: ['byok_cost_not_told'] }), facts('openai', 'gpt-5'), august, book)).toMatchObject({
+    totalUsd: '0.0335',
+    status: 'estimated',
+    reason: 'byok_cost_not_told',
+  })
+})
