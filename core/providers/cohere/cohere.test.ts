@@ -132,7 +132,11 @@ describe('version 2, streamed', () => {
     const facts = read({
       text: `data: {"message":"internal server error","id":"x"}\n\nevent: new-thing\ndata: {"type":"new-thing","delta":{"message":null}}\n\ndata: {"type":\n\n`,
     })
-    expect(facts).toMatchObject({ events: 3, error: { kind: 'server', message: 'internal server error' }, notes: ['malformed'] })
+    expect(facts).toMatchObject({
+      events: 3,
+      error: { kind: 'server', message: 'internal server error' },
+      notes: ['malformed', 'last_event_malformed'],
+    })
   })
 })
 
