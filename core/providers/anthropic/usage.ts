@@ -129,12 +129,16 @@ export const anthropicUsage = (raw: readonly Raw[]): Usage => {
     }
   })
   const sums = Object.fromEntries(summed.map((field) => [field, sumOf(...parts.map((part) => part[field]))]))
+  // Lifetimes that some part which wrote does not tell are told of the whole by none.
+  const lived = sumOf(sums.cacheWrite5mTokens ?? null, sums.cacheWrite1hTokens ?? null)
+  const lifetimes = lived === (sums.cacheWriteTokens ?? null) ? {} : { cacheWrite5mTokens: null, cacheWrite1hTokens: null }
   const thoughts = [thinkingIn(usage, notes), sumOf(...parts.map((part) => part.reasoningTokens))].filter(
     (value) => value !== null,
   )
   return wireUsage(
     {
       ...sums,
+      ...lifetimes,
       reasoningTokens: thoughts.length === 0 ? null : Math.max(...thoughts),
       extra: extrasOf(usage),
       parts,

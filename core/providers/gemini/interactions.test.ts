@@ -380,3 +380,25 @@ describe('as a conversation', () => {
       expect(spoken({ input: [null, 3, { role: 'user' }, { content: null }] }, body)?.answerAt).toBeGreaterThanOrEqual(0)
   })
 })
+
+test('what predict was given and made', () => {
+  const said = (request: unknown, answer: unknown) =>
+    readConversation({
+      family: 'gemini',
+      api: 'predict',
+      requestBody: JSON.stringify(request),
+      responseBody: JSON.stringify(answer),
+      streaming: false,
+    })?.messages.map(({ role, blocks }) => [role, ...blocks])
+  const image: Block = { type: 'media', kind: 'image', mediaType: 'image/png', url: null, bytes: 2 }
+  expect(
+    said({ instances: [{ prompt: 'A cat' }] }, { predictions: [{ mimeType: 'image/png', bytesBase64Encoded: 'aGk=' }] }),
+  ).toEqual([
+    ['user', { type: 'text', text: 'A cat' }],
+    ['assistant', image],
+  ])
+  expect(said({ instances: [{ content: 'a' }, { content: 'b' }] }, { predictions: [{ embeddings: { values: [1] } }] })).toEqual([
+    ['user', { type: 'text', text: 'a' }],
+    ['user', { type: 'text', text: 'b' }],
+  ])
+})
