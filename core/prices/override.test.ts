@@ -90,6 +90,10 @@ describe('what is refused', () => {
     expect(faultsOf(entry)).toContain(message)
   })
 
+  test('one fault is told once', () => {
+    expect(faultsOf('{ provider: a, model: b, prices: { inputt: 2 } }').split('\n')).toHaveLength(1)
+  })
+
   test('all faults of all entries at once, each in its line', () => {
     const faults = faultsOf(
       '{ provider: a, model: b, discount: 2 }',
