@@ -28,6 +28,7 @@ const cachedOf = (usage: JsonObject, modality: string, notes: Notes): Tokens =>
 const trafficTiers: Readonly<Record<string, string>> = {
   ON_DEMAND_PRIORITY: 'priority',
   ON_DEMAND_FLEX: 'flex',
+  ON_DEMAND_OFFPEAK: 'offpeak',
   PROVISIONED_THROUGHPUT: 'provisioned',
 }
 

@@ -165,6 +165,7 @@ describe('modalities and the cache', () => {
     [{ trafficType: 'ON_DEMAND_PRIORITY' }, 'priority'],
     [{ trafficType: 'ON_DEMAND_FLEX' }, 'flex'],
     [{ trafficType: 'PROVISIONED_THROUGHPUT' }, 'provisioned'],
+    [{ trafficType: 'ON_DEMAND_OFFPEAK' }, 'offpeak'],
     [{ serviceTier: 'standard' }, 'standard'],
     [{ serviceTier: 'SERVICE_TIER_FLEX' }, 'flex'],
     [{ serviceTier: 'priority', trafficType: 'ON_DEMAND' }, 'priority'],
