@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { bench as journal } from './journal.js'
 import { bench as overhead } from './overhead.js'
+import { bench as pricing } from './pricing.js'
 import { figure, reportText } from './support/report.js'
 
 const quiet = (): void => undefined
@@ -16,6 +17,12 @@ test('journal: every setting gives figures', async () => {
     'strict 32',
   ])
   for (const row of tables[0]?.rows ?? []) expect(row.slice(2).every((cell) => Number(cell) > 0)).toBe(true)
+})
+
+test('pricing: every kind of call has its right price, and figures', async () => {
+  const { tables, targets } = await pricing.run({ calls: '1000', rounds: '1' }, quiet)
+  expect(tables[0]?.rows).toHaveLength(11)
+  expect(targets).toHaveLength(1)
 })
 
 test('overhead: the whole house, each lane, and a verdict', async () => {

@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   ingest: () => import('./ingest.js'),
   journal: () => import('./journal.js'),
   start: () => import('./start.js'),
+  pricing: () => import('./pricing.js'),
 }
 
 const common: Flags = { json: { type: 'boolean', help: 'print the result as one line of JSON' } }

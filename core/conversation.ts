@@ -1,9 +1,10 @@
 import { anthropicConversation } from './providers/anthropic/conversation.js'
 import { converseConversation } from './providers/bedrock/conversation.js'
 import { invokeConversation } from './providers/bedrock/invoke-conversation.js'
+import { chatInAnyForm } from './providers/chat-forms.js'
 import { geminiConversation } from './providers/gemini/conversation.js'
+import { interactionsConversation } from './providers/gemini/interactions-conversation.js'
 import { speechConversation, transcriptConversation } from './providers/openai-audio/conversation.js'
-import { chatConversation } from './providers/openai-chat/conversation.js'
 import { imagesConversation } from './providers/openai-images/conversation.js'
 import { ocrConversation, rerankConversation } from './providers/openai-objects/conversation.js'
 import { responsesConversation } from './providers/openai-responses/conversation.js'
@@ -12,10 +13,10 @@ import { realtimeConversation } from './providers/realtime/conversation.js'
 import type { Conversation, Spoken } from './messages.js'
 
 const readers: Readonly<Record<string, (spoken: Spoken) => Conversation>> = {
-  chat: chatConversation,
-  completions: chatConversation,
-  embeddings: chatConversation,
-  moderations: chatConversation,
+  chat: chatInAnyForm,
+  completions: chatInAnyForm,
+  embeddings: chatInAnyForm,
+  moderations: chatInAnyForm,
   transcription: transcriptConversation,
   speech: speechConversation,
   images: imagesConversation,
@@ -28,6 +29,8 @@ const readers: Readonly<Record<string, (spoken: Spoken) => Conversation>> = {
   generate_content: geminiConversation,
   embed_content: geminiConversation,
   count_content_tokens: geminiConversation,
+  interactions: interactionsConversation,
+  predict: geminiConversation,
   converse: converseConversation,
   invoke: invokeConversation,
 }

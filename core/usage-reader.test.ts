@@ -208,19 +208,21 @@ const wholes = words(`
   prompt_cache_hit_tokens prompt_cache_miss_tokens num_cached_tokens cache_creation_input_tokens
   cache_read_input_tokens promptTokenCount candidatesTokenCount thoughtsTokenCount totalTokenCount
   cachedContentTokenCount toolUsePromptTokenCount total_input_tokens total_output_tokens
-  total_thought_tokens inputTokens outputTokens cacheReadInputTokens cacheWriteInputTokens
-  inputTextTokenCount prompt_eval_count eval_count prompt_n predicted_n cache_n pages_processed
+  total_thought_tokens total_tool_use_tokens total_cached_tokens total_tokens inputTokens outputTokens cacheReadInputTokens cacheWriteInputTokens
+  inputTextTokenCount prompt_eval_count eval_count done_reason prompt_n predicted_n cache_n pages_processed
   num_search_queries cost is_byok cost_in_usd_ticks estimated_cost prompt_audio_seconds type seconds
   duration count service_tier`)
 const objects = words(`
   prompt_tokens_details completion_tokens_details input_token_details output_tokens_details
   cached_tokens_details cache_creation server_tool_use server_tool_use_details
   server_side_tool_usage_details cost_details cost gateway iterations tokens billed_units
-  promptTokensDetails candidatesTokensDetails cacheDetails input_tokens_by_modality`)
+  promptTokensDetails candidatesTokensDetails cacheDetails input_tokens_by_modality
+  grounding_tool_count tokenCounts tokenMetadata`)
 const parts = words(`
   cached_tokens cache_write_tokens audio_tokens image_tokens text_tokens reasoning_tokens thinking_tokens
   ephemeral_5m_input_tokens ephemeral_1h_input_tokens web_search_requests web_search_calls
   upstream_inference_cost total_cost reasoning_tokens_cost input_tokens output_tokens search_units images
+  classifications
   constructor __proto__ model`)
 
 const figure = fc.oneof(
@@ -257,7 +259,8 @@ const usageObject = fc
 const source = fc.constantFrom(
   ...words(`
   usage usage usage x_groq usage_info meta tools images transcript timings provider_metadata pending
-  service_tier message_start message_delta usageMetadata metadata metrics done`),
+  service_tier message_start message_delta usageMetadata metadata metrics
+  cohere.usage cohere.meta ollama.done interaction.usage interaction.tools predictions grounding`),
 )
 const rawOf = fc.record({
   source,
@@ -284,7 +287,7 @@ const api = fc.constantFrom(
   '',
   ...words(`
   chat completions embeddings responses transcription speech images moderations ocr rerank batch messages
-  count_tokens generate_content embed_content count_content_tokens interactions converse invoke realtime`),
+  count_tokens generate_content embed_content count_content_tokens interactions predict converse invoke realtime`),
 )
 
 test('whatever is told, the identities hold', () => {
@@ -309,7 +312,7 @@ const usageOf = async (recording: Recording): Promise<Usage> => {
   return readUsage(recording.provider, recording.api, reader.facts().usageRaw)
 }
 
-// What later readers are for: Cohere, Ollama's own API, Google's Interactions.
+// Cohere, Ollama's own API and Google's Interactions have tests of their own.
 const later = /^(?:cohere-|ollama-native|gemini-interactions)/
 const inScope = recordings().filter(({ id }) => !later.test(id))
 

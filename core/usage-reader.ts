@@ -1,7 +1,11 @@
 import type { Raw } from './exchange.js'
 import { anthropicUsage } from './providers/anthropic/usage.js'
 import { bedrockUsage, type BesideBody } from './providers/bedrock/usage.js'
+import { interactionsUsage } from './providers/gemini/interactions-usage.js'
+import { predictUsage } from './providers/gemini/predict.js'
+import { cohereUsage } from './providers/cohere/usage.js'
 import { geminiUsage } from './providers/gemini/usage.js'
+import { ollamaUsage } from './providers/ollama/usage.js'
 import { openAiUsage } from './providers/openai-chat/usage.js'
 import { realtimeUsage } from './providers/realtime/usage.js'
 import { noUsage, type Usage } from './usage.js'
@@ -24,6 +28,10 @@ export const readUsage = (provider: string, api: string, raw: readonly Raw[], be
     case 'generate_content':
     case 'embed_content':
       return geminiUsage(api, raw)
+    case 'interactions':
+      return interactionsUsage(raw)
+    case 'predict':
+      return predictUsage(raw)
     case 'converse':
     case 'invoke':
       return bedrockUsage(raw, beside)
@@ -33,6 +41,9 @@ export const readUsage = (provider: string, api: string, raw: readonly Raw[], be
       // The connection: its responses are calls of their own. What could not be read may have held some.
       return noUsage(raw.length === 0 ? 'not_applicable' : 'unreadable')
     default:
+      // `chat`, `embeddings` and others are spoken in several forms: the sources tell which.
+      if (raw.some(({ source }) => source === 'cohere.usage' || source === 'cohere.meta')) return cohereUsage(raw)
+      if (raw.some(({ source }) => source === 'ollama.done')) return ollamaUsage(api, raw)
       if (raw.some(({ source }) => source === 'usageMetadata')) return geminiUsage(api, raw)
       if (raw.some(({ source }) => source === 'message_start' || source === 'message_delta')) return anthropicUsage(raw)
       return openAiUsage(provider, api, raw)

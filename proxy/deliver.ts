@@ -14,7 +14,7 @@ import { isWhole } from './deliver/whole-answer.js'
 import { WithoutUsageEvent } from './deliver/without-usage-event.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord, type Ending } from './record.js'
-import { errorEvent } from './refuse.js'
+import { errorEvent, type StreamForm } from './refuse.js'
 
 export interface DeliverDeps {
   readonly deadlines: Deadlines
@@ -22,6 +22,9 @@ export interface DeliverDeps {
   readonly slowReaderMs: number
   readonly pricing: Pricing
 }
+
+/** Where these are noted, the event that ends the stream may have come unread: nobody can say that it did not. */
+const hidesTheEnd: ReadonlySet<string> = new Set(['unreadable', 'event_too_large', 'last_event_malformed'])
 
 /** How long the chunk with the terminal event waits for the end of the stream, before its event is written without it. */
 const terminalWaitMs = 20
@@ -54,7 +57,7 @@ class Delivery implements Sink, Watched, Leavable {
   #upstreamOver = false
   #released = false
   #expected = -1
-  #form: 'sse' | 'array' | null = null
+  #form: StreamForm | null = null
   #holdTimer: NodeJS.Timeout | null = null
   #waitingForDrain = false
   /** What came before is being handed over, often to the end: nothing has to be waited for yet. */
@@ -134,10 +137,14 @@ class Delivery implements Sink, Watched, Leavable {
       record.tap.begin({ status, statusText: this.#reply.statusText, headers: relayed, reader: record.reader })
     if (record.responseEncoding === null && contentLength < 0)
       this.#form = contentType?.startsWith('text/event-stream')
-        ? 'sse'
+        ? this.#family === 'cohere' && record.target?.path.startsWith('/v1/') === true
+          ? 'lines' // Cohere's version 1 has the same events either way, and none for our error.
+          : 'sse'
         : this.#family === 'gemini' && record.asked?.streaming === true && contentType?.startsWith('application/json') === true
           ? 'array'
-          : null
+          : isJsonLines(contentType)
+            ? 'lines'
+            : null
     if (hasDate) this.#res.sendDate = false
     this.#headers = relayed
     const tellsCost = record.call !== null && (record.call.costReport || record.call.trailers) && record.cache?.status !== 'hit'
@@ -289,7 +296,7 @@ class Delivery implements Sink, Watched, Leavable {
       asked?.streaming === true &&
       reader?.terminal !== true &&
       facts.finishReason === null &&
-      !facts.notes.includes('unreadable')
+      !facts.notes.some((note) => hidesTheEnd.has(note))
     ) {
       const error = new WeirError('upstream_reset', 'The stream ended without its last event.')
       if (this.#form !== null) return this.#breakOff(error)
@@ -437,6 +444,9 @@ class Delivery implements Sink, Watched, Leavable {
 }
 
 const isEventStream = (contentType: string | null): boolean => /^\s*text\/event-stream\s*(?:;|$)/i.test(contentType ?? '')
+
+const isJsonLines = (contentType: string | null): boolean =>
+  /^\s*application\/(?:x-ndjson|jsonl|x-jsonlines|stream\+json)\s*(?:;|$)/i.test(contentType ?? '')
 
 const dropHeader = (flat: string[], lower: string): void => {
   for (let i = flat.length - 2; i >= 0; i -= 2) if ((flat[i] as string).toLowerCase() === lower) flat.splice(i, 2)

@@ -58,5 +58,17 @@ describe('as the last event of a stream', () => {
     expect(parsedData(errorEvent('openai-responses', 'sse', refusal))).toMatchObject({ type: 'error', code: 'upstream_reset' })
     expect(JSON.parse(`[{}${errorEvent('gemini', 'array', refusal) ?? ''}`)).toHaveLength(2)
   })
-  test('others are cut instead', () => expect(errorEvent('bedrock', 'sse', refusal)).toBeNull())
+  test('Cohere and Ollama have one', () => {
+    expect(parsedData(errorEvent('cohere', 'sse', refusal))).toEqual({
+      type: 'message-end',
+      id: 'ID',
+      delta: { finish_reason: 'ERROR', error: 'M' },
+    })
+    expect(errorEvent('ollama', 'lines', refusal)).toBe('{"error":"M","code":"upstream_reset"}\n')
+  })
+  test('others are cut instead', () => {
+    expect(errorEvent('bedrock', 'sse', refusal)).toBeNull()
+    expect(errorEvent('cohere', 'lines', refusal)).toBeNull()
+    expect(errorEvent('ollama', 'sse', refusal)).toBeNull()
+  })
 })

@@ -96,19 +96,27 @@ export const errorBody = (family: Family, { code, message, param, id }: Refusal)
   }
 }
 
+/** How an answer streams. */
+export type StreamForm = 'sse' | 'array' | 'lines'
+
 /**
  * The same error as the last event of an answer whose head is out (routing.md §4); `null` where the family has none and the
  * connection must be cut instead.
  *
- * @param form How the answer streams: SSE, or Gemini's JSON array.
+ * @param form How the answer streams: SSE, Gemini's JSON array, or JSON lines.
  */
-export const errorEvent = (family: Family, form: 'sse' | 'array', refusal: Refusal): string | null => {
+export const errorEvent = (family: Family, form: StreamForm, refusal: Refusal): string | null => {
   const body = JSON.stringify(errorBody(family, refusal))
+  if (form === 'lines') return family === 'ollama' ? `${body}\n` : null
   if (form === 'array') return family === 'gemini' ? `,${body}]` : null
   if (family === 'anthropic') return `event: error\ndata: ${body}\n\n`
   if (family === 'openai-responses')
     return `event: error\ndata: ${JSON.stringify({ type: 'error', code: refusal.code, message: refusal.message, param: refusal.param })}\n\n`
   if (family === 'openai-chat' || family === 'gemini') return `data: ${body}\n\n`
+  if (family === 'cohere') {
+    const { message, id } = refusal
+    return `event: message-end\ndata: ${JSON.stringify({ type: 'message-end', id, delta: { finish_reason: 'ERROR', error: message } })}\n\n`
+  }
   return null
 }
 

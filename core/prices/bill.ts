@@ -20,6 +20,11 @@ const ofTheModel: ReadonlySet<Unit> = new Set<Unit>([...tokenUnits, 'image', 'au
 /** The largest amount a row can hold, in pico-USD. More is no price of a call but a broken count, and would make the store refuse the batch. */
 export const mostPico = 999_999n * 10n ** 12n
 
+/** Adds a reason that is not there yet. */
+export const note = (reasons: string[], reason: string): void => {
+  if (!reasons.includes(reason)) reasons.push(reason)
+}
+
 /** The lines of one call, with their sums and what is unsure about them. */
 export class Bill {
   readonly lines: CostLine[] = []
@@ -30,11 +35,18 @@ export class Bill {
   priced = 0
   /** Amounts of attempts before the one that was answered. */
   earlier: Amount = 0
-  readonly estimated = new Set<string>()
-  readonly partial = new Set<string>()
+  /** Why the sum is not exact, each reason once. */
+  readonly estimated: string[] = []
+  /** Why the sum is a lower bound. */
+  readonly partial: string[] = []
 
   get total(): Amount {
     return addAmounts(addAmounts(this.input, this.output), this.other)
+  }
+
+  get isTooLarge(): boolean {
+    const { total } = this
+    return typeof total === 'bigint' && total > mostPico
   }
 
   /** Adds a line for a quantity over 0, with or without a price. */
@@ -42,7 +54,7 @@ export class Bill {
     if (quantity <= 0) return
     const price = priced.price(unit, place.variant)
     if (price === null) {
-      this.partial.add(`no_price_${unit}`)
+      note(this.partial, `no_price_${unit}`)
       this.lines.push({
         unit,
         model: priced.modelId,
@@ -78,8 +90,8 @@ export class Bill {
   }
 
   private doubt(unit: Unit, price: UnitPrice, priced: Priced, { tier }: Place): void {
-    if (priced.assumed) this.estimated.add('assumed_price')
-    if (unit === 'cache_write_1h' && price.pricedAs !== unit) this.estimated.add('no_1h_price')
-    if (tier !== null && !price.ofTier && ofTheModel.has(unit)) this.estimated.add('no_tier_price')
+    if (priced.assumed) note(this.estimated, 'assumed_price')
+    if (unit === 'cache_write_1h' && price.pricedAs !== unit) note(this.estimated, 'no_1h_price')
+    if (tier !== null && !price.ofTier && ofTheModel.has(unit)) note(this.estimated, 'no_tier_price')
   }
 }

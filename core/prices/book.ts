@@ -7,7 +7,7 @@ import { decimalOf, type Decimal } from './money.js'
 import { overlay, overlayRate, type RegionEntry } from './overlay.js'
 import type { PriceOverride } from './override.js'
 import { rateOf, type Rate } from './rate.js'
-import { sheets, type Matched, type Priced, type Rule } from './sheet.js'
+import { sheets, type Matched, type Priced, type Rule, type Sheets } from './sheet.js'
 
 /** What decides which prices hold, apart from the time and the size of the call. */
 export interface PriceKey {
@@ -87,6 +87,12 @@ const ratesIn = ({ override, rank, order }: Ranked): readonly Rate[] =>
     }),
   )
 
+/** The same whatever order its units were written in. */
+const inOrder = (override: PriceOverride): PriceOverride => ({
+  ...override,
+  prices: Object.fromEntries(Object.entries(override.prices).sort(([a], [b]) => (a < b ? -1 : 1))),
+})
+
 interface Found {
   readonly listing: Listing
   readonly names: readonly string[]
@@ -102,7 +108,10 @@ interface Found {
  */
 export const openPriceBook = (overrides: readonly PriceOverride[] = []): PriceBook => {
   const { byModel, regions, checked } = overlay()
-  const content = createHash('sha256').update(JSON.stringify(overrides)).digest('hex').slice(0, 8)
+  const content = createHash('sha256')
+    .update(JSON.stringify(overrides.map(inOrder)))
+    .digest('hex')
+    .slice(0, 8)
 
   const lookUp = (listing: Listing, { tier }: PriceKey, region: string | null): Found => {
     let base: BaseModel | null = null
@@ -127,7 +136,7 @@ export const openPriceBook = (overrides: readonly PriceOverride[] = []): PriceBo
     return region === null ? one : (decimalOf(regions.find(isHere)?.multiplier ?? '1') ?? one)
   }
 
-  const match = (key: PriceKey): Matched | null => {
+  const matchOf = (key: PriceKey): Matched | null => {
     const { listings, region: named, free } = nameModel(key.provider, key.model)
     const region = named ?? key.region
     let found: Found | null = null
@@ -174,21 +183,24 @@ export const openPriceBook = (overrides: readonly PriceOverride[] = []): PriceBo
     }
   }
 
-  const matches = new Map<string, ReturnType<typeof sheets> | null>()
-  const matched = (key: PriceKey): ReturnType<typeof sheets> | null => {
+  // Two halves: what is used stays in the younger one, and when that is full the older one is dropped. A hit moves nothing.
+  let recent = new Map<string, Sheets | null>()
+  let older = new Map<string, Sheets | null>()
+  const matched = (key: PriceKey): Sheets | null => {
     const text = `${key.provider}|${key.model}|${key.tier ?? ''}|${key.region ?? ''}`
-    const kept = matches.get(text)
-    if (kept !== undefined) {
-      // The newest end of the map is the last used: the oldest end is dropped.
-      matches.delete(text)
-      matches.set(text, kept)
-      return kept
+    const kept = recent.get(text)
+    if (kept !== undefined) return kept
+    let found = older.get(text)
+    if (found === undefined) {
+      const match = matchOf(key)
+      found = match === null ? null : sheets(match)
     }
-    const found = match(key)
-    const sheet = found === null ? null : sheets(found)
-    matches.set(text, sheet)
-    if (matches.size > maxMatches) matches.delete(matches.keys().next().value as string)
-    return sheet
+    if (recent.size >= maxMatches / 2) {
+      older = recent
+      recent = new Map()
+    }
+    recent.set(text, found)
+    return found
   }
 
   return {

@@ -30,7 +30,6 @@ const none: readonly string[] = []
 
 /** A tool's calls, by their names in `extra`. Tools the client runs itself, and fetches of pages, cost nothing of their own. */
 const toolUnits: readonly (readonly [string, Unit])[] = [
-  ['web_search_requests', 'web_search'],
   ['file_search_calls', 'file_search'],
   ['x_search_calls', 'x_search'],
   ['image_generation_calls', 'image'],
@@ -44,6 +43,8 @@ const pictureOf = (asked: Asked['asked']): string => `${wordOf(asked.size, '1024
 
 /** Groq bills no less for a transcript. */
 const leastSeconds: Readonly<Record<string, number>> = { groq: 10 }
+
+const byThePrompt = /^gemini-[12]\b/i
 
 const isGemini = ({ provider }: Asked, { modelId }: Priced): boolean =>
   (provider === 'gemini' || provider === 'vertex') && modelId.toLowerCase().startsWith('gemini')
@@ -68,12 +69,17 @@ export const feeQuantities = (usage: Usage, call: Asked, priced: Priced): Fees |
     if (quantity > 0) quantities.push({ unit, quantity, variant })
   }
 
+  const searches = extra.web_search_requests ?? 0
+  const grounded = searches > 0 && isGemini(call, priced)
+  // Google bills older models by the prompt that was grounded, newer ones by the search; a daily share of both is free, unseen here.
+  add('web_search', grounded && byThePrompt.test(priced.modelId) ? 1 : searches)
+  if (grounded) estimated.push('free_daily_share')
   for (const [name, unit] of toolUnits) add(unit, extra[name] ?? 0)
   // Calls may share a container; those of xAI have a price each.
   add('container', extra.containers ?? extra.code_interpreter_calls ?? 0)
-  if ((extra.web_search_requests ?? 0) > 0 && isGemini(call, priced)) estimated.push('free_daily_share')
   // Searches within an answer are charged where the list says so (Perplexity's deep research).
   if (extra.search_queries !== undefined && priced.own('web_search') !== null) add('web_search', extra.search_queries)
+  if ((extra.google_maps_requests ?? 0) > 0) partial.push('no_price_google_maps')
   if ((extra.annotated_pages ?? 0) > 0) partial.push('no_price_annotated_page')
 
   const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0) > 0
@@ -90,7 +96,7 @@ export const feeQuantities = (usage: Usage, call: Asked, priced: Priced): Fees |
     add('page', pages)
     insteadOfTokens = !tokens
   }
-  const images = extra.images ?? 0
+  const images = extra.images ?? extra.billed_images ?? 0
   const picture = pictureOf(asked)
   if (images > 0 && (priced.own('image', picture) !== null ? !((usage.outputTokens ?? 0) > 0) : !tokens)) {
     add('image', images, picture)

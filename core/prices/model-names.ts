@@ -20,13 +20,6 @@ export interface NamedModel {
   readonly free: boolean
 }
 
-const geography = /^(us-gov|us|eu|apac|jp|au|ca|sa|me|af|mx|in|uk|global)\./
-const arn = /^arn:aws[a-z-]*:/
-
-/** `arn:...:inference-profile/us.anthropic...`, `us.anthropic...:200k`: the id without what does not decide its price. */
-const bedrockId = (model: string): string =>
-  (arn.test(model) ? model.slice(model.lastIndexOf('/') + 1) : model).replace(/:\d+k$/, '')
-
 const afterModels = (model: string): string => model.replace(/^.*\/models\//, '').replace(/^models\//, '')
 const afterAuthor = (model: string): string => model.slice(model.indexOf('/') + 1)
 
@@ -70,11 +63,20 @@ const asAt = (provider: string | undefined, ...names: readonly string[]): readon
 const listingsOf = (provider: string, model: string): readonly Listing[] => {
   switch (provider) {
     case 'bedrock': {
-      const id = bedrockId(model)
-      const place = geography.exec(id)?.[1] ?? null
-      const bare = place === null ? id : id.slice(place.length + 1)
+      const { model: id, region } = bedrockModel(model)
+      // A resource of the account's own does not say its model: an override may.
+      if (id === null) return [named('bedrock', model)]
+      // How much context it may have, `:200k`, does not change its price.
+      const bare = id.replace(/:\d+k$/, '')
       // A profile of one geography costs what the region alone does; `global.` has prices of its own.
-      return [named('bedrock', id, ...(place === 'global' ? [] : [`regional.${bare}`]), bare)]
+      return [
+        named(
+          'bedrock',
+          region === null ? bare : `${region}.${bare}`,
+          ...(region === 'global' ? [] : [`regional.${bare}`]),
+          bare,
+        ),
+      ]
     }
     case 'vertex': {
       const name = afterModels(model)
@@ -103,17 +105,24 @@ export const nameModel = (provider: string, model: string): NamedModel => {
   const name = model.trim().toLowerCase()
   return {
     listings: listingsOf(provider, name),
-    region: provider === 'bedrock' ? (geography.exec(bedrockId(name))?.[1] ?? null) : null,
+    region: provider === 'bedrock' ? bedrockModel(name).region : null,
     free: provider === 'openrouter' && name.endsWith(':free'),
   }
 }
+
+const escapedOrArn = /%|^arn:/i
 
 /** The name to look up of a call: the model that answered, else the one that was asked for. Empty = neither is known. */
 export const pricedModel = (provider: string, requestModel: string | null, responseModel: string | null): string => {
   // Hugging Face answers without the host, which decides the price.
   if (provider === 'hf' && requestModel?.includes(':') === true) return requestModel
   // What a model on Bedrock calls itself lacks the geography, which decides the price; an id of the account's own tells even less.
-  if (provider === 'bedrock' && requestModel !== null && bedrockModel(requestModel).model !== null) return requestModel
+  if (
+    provider === 'bedrock' &&
+    requestModel !== null &&
+    (!escapedOrArn.test(requestModel) || bedrockModel(requestModel).model !== null)
+  )
+    return requestModel
   return responseModel ?? requestModel ?? ''
 }
 

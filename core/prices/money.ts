@@ -54,6 +54,10 @@ export const addAmounts = (a: Amount, b: Amount): Amount => {
   return BigInt(a) + BigInt(b)
 }
 
+/** Exact difference. */
+export const subtractAmounts = (a: Amount, b: Amount): Amount =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : BigInt(a) - BigInt(b)
+
 const usdPico = 1e12
 
 /** As `usdOf`, of a safe integer >= 0, in a third of its time. */

@@ -114,6 +114,8 @@ export const priceOverride = z
       .describe(`USD by unit: ${units.join(', ')}.`),
   })
   .superRefine((entry, context) => {
+    // What was not understood is missing here, and is told already.
+    if (context.issues.length > 0) return
     const told = [entry.free, entry.discount !== null, Object.keys(entry.prices).length > 0].filter(Boolean).length
     if (told !== 1)
       context.addIssue({ code: 'custom', message: 'says not one thing. Accepted: one of free: true, discount and prices.' })

@@ -9,9 +9,10 @@ export type TokenUsage = Omit<Usage, 'parts'>
 
 /** Of what was billed, which goes before what was counted (Cohere); `null` = not told. */
 const billed = ({ extra }: TokenUsage, take: Take): boolean => {
-  const { billed_input_tokens: input, billed_output_tokens: output } = extra
-  if (input === undefined && output === undefined) return false
+  const { billed_input_tokens: input, billed_image_tokens: image, billed_output_tokens: output } = extra
+  if (input === undefined && image === undefined && output === undefined) return false
   take('input', input ?? 0)
+  take('input_image', image ?? 0)
   take('output', output ?? 0)
   return true
 }

@@ -202,6 +202,9 @@ const sheetAt = (matched: Matched, now: number, inputTokens: number): Priced => 
   }
 }
 
+/** The prices of one model at any time, in milliseconds, for any size of input. */
+export type Sheets = (now: number, inputTokens: number) => Priced
+
 const boundaries = (values: readonly number[], least: number): readonly number[] =>
   [...new Set(values)].filter((value) => value > least && value < Infinity).sort((a, b) => a - b)
 
@@ -210,7 +213,7 @@ const boundaries = (values: readonly number[], least: number): readonly number[]
  *
  * @returns The same object for the same prices.
  */
-export const sheets = (matched: Matched): ((now: number, inputTokens: number) => Priced) => {
+export const sheets = (matched: Matched): Sheets => {
   const baseRates = matched.blocks.flatMap(({ rates }) => rates)
   const all = [...matched.rates, ...matched.anyModel, ...baseRates]
   const dates = boundaries(

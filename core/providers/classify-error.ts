@@ -1,10 +1,12 @@
 import type { AnswerError } from '../exchange.js'
 import { toldByAnthropic } from './anthropic/errors.js'
 import { toldByBedrock, typedError } from './bedrock/errors.js'
+import { toldByCohere } from './cohere/errors.js'
 import { errorText } from './error-text.js'
 import { kindOfStatus } from './error-status.js'
 import { listAt, objectAt, textAt } from './json-text.js'
 import { toldByGoogle } from './gemini/errors.js'
+import { toldByOllama } from './ollama/errors.js'
 import { toldByOpenAi } from './openai-chat/errors.js'
 import type { Told } from './told-error.js'
 
@@ -22,7 +24,9 @@ const readers: readonly ((value: unknown) => Told | null)[] = [toldByAnthropic, 
 const own: Readonly<Record<string, (value: unknown) => Told | null>> = {
   anthropic: toldByAnthropic,
   bedrock: toldByBedrock,
+  cohere: toldByCohere,
   gemini: toldByGoogle,
+  ollama: toldByOllama,
   'openai-chat': toldByOpenAi,
   'openai-responses': toldByOpenAi,
 }

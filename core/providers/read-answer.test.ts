@@ -252,10 +252,9 @@ const base = (recording: Recording): Answering => ({
 
 const plainBody = ({ encoding, body }: Recording): Buffer => (encoding === 'gzip' ? gunzipSync(body) : body)
 
-// Cohere, Ollama and Google's Interactions are read by later readers, Bedrock's have tests of their own; bytes of sound are not read at all.
+// Bedrock's, Cohere's, Ollama's and Google's Interactions have tests of their own; bytes of sound are not read at all.
 const readable = recordings().filter(
-  ({ family, id }) =>
-    ['openai-chat', 'openai-responses', 'anthropic', 'gemini'].includes(family) && !/interactions|ollama-native/.test(id),
+  ({ family, id }) => ['openai-chat', 'openai-responses', 'anthropic', 'gemini'].includes(family) && !/interactions/.test(id),
 )
 
 describe.skipIf(recordingsDir === null)('recordings', () => {

@@ -3,6 +3,7 @@ import { anthropicReader } from './anthropic/stream.js'
 import { converseReader } from './bedrock/converse-stream.js'
 import { invokeReader } from './bedrock/invoke-stream.js'
 import { errorOfStatus } from './classify-error.js'
+import { cohereReader } from './cohere/stream.js'
 import { awsEventStreamSplitter } from './framing/aws-event-stream.js'
 import { codingsOf, decoder, isReadable, type Decoder } from './framing/decode.js'
 import { jsonArraySplitter } from './framing/json-array.js'
@@ -12,6 +13,9 @@ import { wholeJson } from './framing/whole-json.js'
 import { plainText } from './framing/plain-text.js'
 import { latin1 } from './json-text.js'
 import { geminiReader } from './gemini/stream.js'
+import { interactionsReader } from './gemini/interactions-stream.js'
+import { predictReader } from './gemini/predict.js'
+import { ollamaReader } from './ollama/stream.js'
 import { speechReader, transcriptReader } from './openai-audio/stream.js'
 import { chatReader } from './openai-chat/stream.js'
 import { imagesReader } from './openai-images/stream.js'
@@ -47,7 +51,12 @@ const isEmbedding = ({ family, api }: Answering, first: Buffer): boolean =>
 const readerOf = ({ family, api, status, errorType }: Answering, seen: Seen): FamilyReader => {
   if (family === 'openai-responses' || api === 'responses') return responsesReader(family, status, seen)
   if (family === 'anthropic') return anthropicReader(family, status, seen)
-  if (family === 'gemini') return geminiReader(family, status, seen)
+  if (family === 'gemini') {
+    if (api === 'interactions') return interactionsReader(family, status, seen)
+    return api === 'predict' ? predictReader(family, status, seen) : geminiReader(family, status, seen)
+  }
+  if (family === 'cohere') return cohereReader(family, status, seen)
+  if (family === 'ollama') return ollamaReader(family, status, seen)
   if (family === 'bedrock')
     return api === 'invoke' ? invokeReader(status, errorType, seen) : converseReader(status, errorType, seen)
   switch (api) {
@@ -72,6 +81,9 @@ const nothing: Splitter = { push: () => undefined, end: () => undefined, atBound
 
 const isJsonType = (type: string): boolean => type === 'application/json' || type === 'text/json' || type.endsWith('+json')
 
+/** Lines of JSON go by many names. */
+const lineTypes = new Set(['application/x-ndjson', 'application/jsonl', 'application/x-jsonlines', 'application/stream+json'])
+
 /** A transcript as text, SRT or VTT; it may begin with a bracket, as in "[Music]". */
 const isTranscript = (type: string, text: string, status: number): boolean =>
   status < 400 &&
@@ -89,16 +101,20 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
       seen.events = 1
       reader.body(value)
     })
-  if (type === 'text/event-stream') return sseSplitter(onEvent, note)
-  // Without a label: no frame is so long that its first byte is another, and no JSON begins so.
-  if (type === 'application/vnd.amazon.eventstream' || (type === '' && family === 'bedrock' && first[0] === 0))
-    return awsEventStreamSplitter(onEvent, note)
-  if (isJsonType(type) && family !== 'gemini') return json()
-  if (type === 'application/x-ndjson' || type === 'application/jsonl' || type === 'application/x-jsonlines')
-    return ndjsonSplitter(onEvent, note)
   const text = latin1(first, 0, Math.min(64, first.length))
     .replace(/^\u00EF\u00BB\u00BF/, '')
     .trimStart()
+  // Labelled as a stream in spite of what it is, as errors and answers to who asked for none are: no event begins so.
+  if (type === 'text/event-stream') return text.startsWith('{') ? json() : sseSplitter(onEvent, note)
+  // And the other way round: no JSON begins like a field of an event.
+  if (isJsonType(type) && /^[deir:]/.test(text)) return sseSplitter(onEvent, note)
+  // Without a label: no frame is so long that its first byte is another, and no JSON begins so.
+  if (type === 'application/vnd.amazon.eventstream' || (type === '' && family === 'bedrock' && first[0] === 0))
+    return awsEventStreamSplitter(onEvent, note)
+  // Or by none, or as what a single body is.
+  if (lineTypes.has(type) || ((family === 'ollama' || family === 'cohere') && streaming && status < 400 && text.startsWith('{')))
+    return ndjsonSplitter(onEvent, note)
+  if (isJsonType(type) && family !== 'gemini') return json()
   if (answering.api === 'transcription' && isTranscript(type, text, status)) return plainText((units) => seen.delivered(units))
   if (text.startsWith('[') && family === 'gemini') return jsonArraySplitter(onEvent, note)
   if (isJsonType(type)) return json()
@@ -112,6 +128,23 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   return nothing
 }
 
+const beginnings = ['data:', 'event:', 'id:', 'retry:', '\u00EF\u00BB\u00BF']
+/** Spaces, by which some servers keep a connection open, a byte order mark and half a field's name do not show what they begin. */
+const isUndecided = (first: Buffer, type: string | null | undefined): boolean => {
+  if (type?.startsWith('text/event-stream') === true || first.length > 4096) return false
+  const text = latin1(first)
+    .replace(/^\u00EF\u00BB\u00BF/, '')
+    .trimStart()
+  return text === '' || beginnings.some((beginning) => text.length < beginning.length && beginning.startsWith(text))
+}
+
+/** What the framing is told by. */
+const withoutSpaces = (first: Buffer): Buffer => {
+  let from = 0
+  while (from < first.length - 1 && (first[from] === 32 || first[from] === 10 || first[from] === 13 || first[from] === 9)) from++
+  return from === 0 ? first : first.subarray(from)
+}
+
 /**
  * A class, not an object of closures: a getter in an object literal gives every object a hidden class of its own, which lives in the old
  * generation and keeps all that the closures see. Measured: every call was kept until the next major collection.
@@ -123,6 +156,8 @@ class SideReader implements AnswerReader {
   readonly #encoded: boolean
   readonly #decode: Decoder | null
   #splitter: Splitter | null = null
+  /** First bytes that do not show yet what they begin. */
+  #undecided: Buffer | null = null
   #over = false
   /** Of the whole answer. */
   #facts: AnswerFacts | null = null
@@ -178,9 +213,21 @@ class SideReader implements AnswerReader {
 
   #read(chunk: Buffer): void {
     if (chunk.length === 0) return
-    this.#splitter ??= splitterFor(this.#answering, chunk, this.#seen, this.#reader)
+    if (this.#splitter !== null) return this.#push(this.#splitter, chunk)
+    const first = this.#undecided === null ? chunk : Buffer.concat([this.#undecided, chunk])
+    if (isUndecided(first, this.#answering.contentType)) this.#undecided = first
+    else this.#begin(first)
+  }
+
+  #begin(first: Buffer): void {
+    this.#undecided = null
+    this.#splitter = splitterFor(this.#answering, withoutSpaces(first), this.#seen, this.#reader)
+    this.#push(this.#splitter, first)
+  }
+
+  #push(splitter: Splitter, chunk: Buffer): void {
     try {
-      this.#splitter.push(chunk)
+      splitter.push(chunk)
     } catch {
       // Accounting must never touch the relay: a fault of ours is noted on the row, and reading stops.
       this.#seen.note('reader_failed')
@@ -189,6 +236,10 @@ class SideReader implements AnswerReader {
   }
 
   #finish(): void {
+    if (this.#undecided !== null) this.#begin(this.#undecided)
+    // What ends a stream may have stood in it. Half an event is another matter: that is a stream which was cut.
+    if (this.#splitter?.atBoundary() === true && this.#seen.malformedAt > 0 && this.#seen.malformedAt === this.#seen.events)
+      this.#seen.note('last_event_malformed')
     try {
       this.#splitter?.end()
     } catch {

@@ -34,6 +34,7 @@ const parseBytes = 256 * 1024
 
 const wanted = [
   'model',
+  'agent',
   'stream',
   'user',
   'safety_identifier',
@@ -172,8 +173,11 @@ export const readRequest = ({ family, api, path, body, contentType }: Asking): A
       (family === 'bedrock' ? inPath : null) ??
       textAt(asked, 'model') ??
       inPath ??
+      // Google's Interactions are made by a model or by an agent.
+      (api === 'interactions' ? textAt(asked, 'agent') : null) ??
       (api === 'embed_content' ? textAt(listAt(asked, 'requests')[0], 'model') : null),
-    streaming: streamPath || asked.stream === true,
+    // Ollama streams unless it is told not to; embeddings never do.
+    streaming: streamPath || asked.stream === true || (family === 'ollama' && api !== 'embeddings' && asked.stream !== false),
     priceFacts: priceFactsOf(asked, body, family, api),
     user: textAt(asked, 'safety_identifier') ?? textAt(asked, 'user') ?? textAt(objectAt(asked, 'metadata'), 'user_id'),
     malformed: false,

@@ -41,6 +41,12 @@ interface Entry {
 const endings: readonly (readonly [RegExp, string, string])[] = [
   [/^\/model\/[^?]+\/converse(?:-stream)?$/, 'bedrock', 'converse'],
   [/^\/model\/[^?]+\/invoke(?:-with-response-stream)?$/, 'bedrock', 'invoke'],
+  [/^\/v[12]\/chat$/, 'cohere', 'chat'],
+  [/^\/v[12]\/embed$/, 'cohere', 'embeddings'],
+  [/^\/v[12]\/rerank$/, 'cohere', 'rerank'],
+  [/^\/api\/chat$/, 'ollama', 'chat'],
+  [/^\/api\/generate$/, 'ollama', 'completions'],
+  [/^\/api\/embed(?:dings)?$/, 'ollama', 'embeddings'],
   [/\/chat\/completions/, 'openai-chat', 'chat'],
   [/\/completions/, 'openai-chat', 'completions'],
   [/\/embeddings/, 'openai-chat', 'embeddings'],

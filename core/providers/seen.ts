@@ -17,6 +17,8 @@ export class Seen {
   toolCalls = 0
   terminal = false
   content = false
+  /** The newest event that could not be read, counted from 1; 0 = none, or a body. */
+  malformedAt = 0
   private readonly raws = new Map<string, unknown>()
   private readonly noted = new Set<string>()
 
@@ -35,6 +37,7 @@ export class Seen {
   }
 
   note(note: string): void {
+    if (note === 'malformed') this.malformedAt = this.events
     this.noted.add(note)
   }
 

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { eventFrame } from '../../core/providers/framing/event-frames.js'
+import { storedZstd } from '../../core/providers/framing/stored-zstd.js'
 import { bodyText, cutMark } from './decode-body.js'
 
 const said = (text: string): Buffer => eventFrame('contentBlockDelta', { delta: { text } })
@@ -31,4 +32,15 @@ test('of frames whose middle was not stored, those that are whole on both sides'
   expect(state).toBe('truncated')
   expect(head).toBe(told('abc').repeat(8))
   expect(tail).toBe(told('abc').repeat(2))
+})
+
+test('zstd: whole, wrongly labelled, and a bomb of the size of a stored body', () => {
+  const bodyOf = (bytes: Buffer): ReturnType<typeof bodyText> =>
+    bodyText({ bytes, encoding: 'zstd', truncated: false }, bytes.length)
+  expect(bodyOf(storedZstd(Buffer.from('{"a":"Zoë"}')))).toEqual({ state: 'stored', text: '{"a":"Zoë"}' })
+  expect(bodyOf(Buffer.from('[{"a":1}]'))).toEqual({ state: 'stored', text: '[{"a":1}]' })
+  // A window of 1 MiB, then blocks of four bytes that stand for 128 KiB each: 32 GiB in all.
+  const block = Buffer.from([2, 0, 0x10, 0])
+  const bomb = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x50]), ...Array.from({ length: 262_000 }, () => block)])
+  expect(bodyOf(bomb)).toEqual({ state: 'undecodable', text: '' })
 })

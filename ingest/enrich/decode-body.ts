@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import { decompress } from 'fzstd'
-import { codingsOf, isReadable, maxDecodedBytes, maxZstdWindow, zstdWindow } from '../../core/providers/framing/decode.js'
+import { codingsOf, isReadable, maxDecodedBytes } from '../../core/providers/framing/decode.js'
+import { unpackZstd } from '../../core/providers/framing/zstd.js'
+import { isZstd } from '../../core/providers/framing/zstd-frames.js'
 import { eventStreamText, isAwsEventStream } from '../../core/providers/framing/event-stream-text.js'
 import type { StoredBody } from '../../core/exchange.js'
 import type { BodyState } from './enriched.js'
@@ -30,12 +31,8 @@ const decodeOnce = (coding: string, bytes: Buffer): Buffer => {
       return (first & 0x0f) === 8 ? inflateSync(bytes, flushed) : inflateRawSync(bytes, flushed)
     case 'br':
       return brotliDecompressSync(bytes, { ...limits, finishFlush: constants.BROTLI_OPERATION_FLUSH })
-    default: {
-      if (first !== 0x28 && (first & 0xf0) !== 0x50) return bytes
-      const window = zstdWindow(bytes)
-      if (window === null || window > maxZstdWindow) throw new RangeError('The zstd frame asks for too large a window.')
-      return Buffer.from(decompress(bytes))
-    }
+    default:
+      return isZstd(bytes) === false ? bytes : unpackZstd(bytes, maxDecodedBytes)
   }
 }
 

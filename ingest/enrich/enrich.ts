@@ -45,6 +45,8 @@ const familyOf = (api: string): string => {
     case 'generate_content':
     case 'embed_content':
     case 'count_content_tokens':
+    case 'interactions':
+    case 'predict':
       return 'gemini'
     case 'responses':
       return 'openai-responses'

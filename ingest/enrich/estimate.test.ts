@@ -40,13 +40,16 @@ describe('what is counted', () => {
       { outcome: 'proxy_lost' },
       { status: 429 },
       { api: 'images' },
-      { api: 'transcription' },
       { api: '' },
       { reqBody: null, resBody: null },
     ] as const)
       expect(needOf(untold, call(more))).toBeNull()
     expect(needOf({ ...untold, extra: { images: 2 } }, call({ api: 'invoke' }))).toBeNull()
     expect(needOf(untold, call({ api: 'invoke', counts: delivered(20) }))).not.toBeNull()
+  })
+
+  test('the text of a transcript; never the recording it was made from', () => {
+    expect(needOf(untold, call({ api: 'transcription', counts: delivered(20) }))).toEqual({ input: false, output: true })
   })
 
   test('both of a call that told nothing', () => {
@@ -98,6 +101,26 @@ describe('what becomes of the counts', () => {
     })
     const growing = told({ outputTokens: 50 })
     expect(completed(growing, call(cut), counts(null, 40))).toEqual(growing)
+    // Only the input was no count: the output of a whole answer stays as it was told, whatever we count.
+    expect(completed(told({ inputTokens: null, outputTokens: 5 }), call(), counts(30, 6))).toMatchObject({
+      inputTokens: 30,
+      outputTokens: 5,
+      usageSource: 'estimated',
+    })
+  })
+
+  test('nor smaller than what a stream told of its output when it began', () => {
+    const begun = call({
+      ...cut,
+      api: 'messages',
+      usageRaw: [{ source: 'message_start', json: '{"input_tokens":1000,"output_tokens":8}' }],
+    })
+    expect(completed(told({ outputTokens: null }), begun, counts(null, 0))).toMatchObject({
+      inputTokens: 1000,
+      outputTokens: 8,
+      reason: 'cut',
+    })
+    expect(completed(told({ outputTokens: null }), begun, counts(null, 11))).toMatchObject({ outputTokens: 11 })
   })
 
   test('a cut after the usage keeps it', () => {
@@ -175,12 +198,21 @@ describe('responses that are made in the background', () => {
       })
     }
   })
-  test('a read that tells nothing owes nothing, however much of the text it repeated', () => {
-    for (const more of [silent, { ...cut, api: 'responses', counts: delivered(400) }]) {
+  test('a read that tells nothing owes nothing; one that was cut after text came is estimated by that text alone', () => {
+    for (const more of [silent, { ...cut, api: 'responses', counts: delivered(0) }]) {
       const event = call({ ...more, endpoint: 'GET /v1/responses/{id}' })
       expect(needOf(untold, event)).toBeNull()
       expect(completed(untold, event, null)).toMatchObject({ usageSource: 'none', reason: 'not_applicable' })
     }
+    const resumed = call({ ...cut, api: 'responses', counts: delivered(400), endpoint: 'GET /v1/responses/{id}' })
+    expect(needOf(untold, resumed)).toEqual({ input: false, output: true })
+    // 400 characters, four a token; what was asked lies in another call.
+    expect(completed(untold, resumed, null)).toMatchObject({
+      usageSource: 'estimated',
+      reason: 'cut',
+      inputTokens: null,
+      outputTokens: 100,
+    })
   })
   test('a read that tells the usage tells it', () => {
     const usage = told()

@@ -1,5 +1,6 @@
 import type { Exchange } from '../../core/exchange.js'
 import type { Conversation } from '../../core/messages.js'
+import { outputAtStart } from '../../core/providers/anthropic/usage.js'
 import { noUsage, type Usage, type UsagePart } from '../../core/usage.js'
 import { charsPerToken, tokensPerMessage, type Counts, type Need } from '../tokens/count-call.js'
 
@@ -13,6 +14,7 @@ const generating = new Set([
   'invoke',
   'interactions',
   'realtime',
+  'transcription',
 ])
 const embedding = new Set(['embeddings', 'embed_content'])
 const broken = new Set(['client_abort', 'upstream_abort', 'stall', 'error_event'])
@@ -33,6 +35,9 @@ const certainly = (exchange: Exchange): NonNullable<Usage['reason']> | null => {
 /** Asks for what was made before. A WebSocket begins with a GET and is none. */
 export const isRead = ({ endpoint, status }: Exchange): boolean => /^(?:GET|HEAD) /.test(endpoint) && status !== 101
 
+/** Counts that grow from event to event stand for the part that came, unless the answer had said that it was done. */
+const isGrowing = ({ outcome, finishReason }: Exchange): boolean => broken.has(outcome) && finishReason === null
+
 /** An answer that has only said that it will be made; the read that fetches it tells the usage, and is billed (decisions/0042). */
 const isPromise = (usage: Usage, { api, outcome, counts }: Exchange): boolean =>
   readable.has(api) &&
@@ -46,7 +51,9 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
   // What a hit tells was used by the original, and is whole.
   if (certain === 'cached') return usage
   if (untold && readable.has(exchange.api)) {
-    if (isRead(exchange)) return { ...usage, reason: 'not_applicable' }
+    // One that was cut after something came has passed on what somebody owes; whether a row has it already is looked up.
+    if (isRead(exchange) && !(broken.has(exchange.outcome) && exchange.counts.contentChars > 0))
+      return { ...usage, reason: 'not_applicable' }
     if (isPromise(usage, exchange)) return { ...usage, reason: 'not_on_wire', notes: [...usage.notes, 'told_by_a_read'] }
   }
   if (usage.reason === 'not_applicable') return usage
@@ -54,10 +61,7 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
   if (untold && exchange.api === 'invoke' && usage.extra.images !== undefined) return usage
   const embeds = isEmbedding(exchange)
   if (!embeds && exchange.api !== 'speech' && !generating.has(exchange.api)) return usage
-  const cut = broken.has(exchange.outcome)
-  // Counts that grow from event to event stand for the part that came, unless the answer had said that it was done.
-  const growing = cut && exchange.finishReason === null
-  if (usage.inputTokens !== null && ((usage.outputTokens !== null && !growing) || embeds)) return usage
+  if (usage.inputTokens !== null && ((usage.outputTokens !== null && !isGrowing(exchange)) || embeds)) return usage
   // Nothing was answered: whether anything was used is not known.
   if (exchange.marksUs.headers === null && exchange.outcome !== 'stall')
     return { ...usage, reason: usage.reason === null ? null : 'cut' }
@@ -69,7 +73,8 @@ const asTold = (usage: Usage, exchange: Exchange): Usage | null => {
 const hasText = ({ reqBody, resBody }: Exchange): boolean => reqBody !== null || resBody !== null
 
 const needFor = (usage: Usage, exchange: Exchange): Need => ({
-  input: usage.inputTokens === null,
+  // What was asked of a read lies in another call; a recording has no text.
+  input: usage.inputTokens === null && !isRead(exchange) && exchange.api !== 'transcription',
   output: !isEmbedding(exchange) && exchange.api !== 'speech',
 })
 
@@ -114,10 +119,12 @@ const grown = (parts: readonly UsagePart[], input: number, output: number): read
 
 const outputOf = (usage: Usage, exchange: Exchange, counted: number | null): number | null => {
   if (isEmbedding(exchange)) return 0
+  if (usage.outputTokens !== null && !isGrowing(exchange)) return usage.outputTokens
   if (exchange.notes.includes('sound_not_counted')) return usage.outputTokens
   // A whole answer in which we find nothing is one that we cannot read: its output is not known.
   if (counted === null || (counted === 0 && exchange.outcome === 'complete')) return usage.outputTokens
-  return Math.max(counted, usage.outputTokens ?? 0)
+  // Of a stream that never told its end, as much was made as it had told at its start.
+  return Math.max(counted, usage.outputTokens ?? outputAtStart(exchange.usageRaw) ?? 0)
 }
 
 /**

@@ -2,6 +2,7 @@ import type { BookedCall } from '../../clickhouse/queries/calls-to-reprice.js'
 import type { Outcome, Raw } from '../../core/exchange.js'
 import type { PriceBook } from '../../core/prices/book.js'
 import type { Cost } from '../../core/prices/cost.js'
+import { picoOf, usdOf } from '../../core/prices/money.js'
 import { price } from '../../core/prices/price.js'
 import { readUsage } from '../../core/usage-reader.js'
 import type { Usage } from '../../core/usage.js'
@@ -52,6 +53,15 @@ const factOf = (text: string): string | number => (/^\d{1,15}(?:\.\d{1,9})?$/.te
 
 const word = (text: string): string | null => (text === '' ? null : text)
 
+/** What was used by attempts that were given up before the last is told nowhere: they cost what was booked for them. */
+const withGivenUp = (cost: Cost, { attempts }: BookedCall): Cost => {
+  let earlier = 0n
+  for (const { cost: booked } of attempts.slice(0, -1)) earlier += picoOf(booked ?? '0') ?? 0n
+  if (earlier === 0n || cost.totalUsd === null) return cost
+  const status = cost.status === 'provider' || cost.status === 'partial' ? cost.status : 'estimated'
+  return { ...cost, totalUsd: usdOf((picoOf(cost.totalUsd) ?? 0n) + earlier), status, reason: 'attempt_given_up' }
+}
+
 /**
  * What a stored call costs by another book, at the time it was made. Pure.
  *
@@ -61,7 +71,7 @@ export const priceAgain = (call: BookedCall, book: PriceBook, trustsCost: Trusts
   if (settled.has(call.costReason)) return null
   // `model` is the override where there was one; else it is one of the other two.
   const overridden = call.model !== call.responseModel && call.model !== call.requestModel
-  return price(
+  const cost = price(
     usageOf(call),
     {
       provider: call.provider,
@@ -79,4 +89,5 @@ export const priceAgain = (call: BookedCall, book: PriceBook, trustsCost: Trusts
     new Date(Number(call.atMs)),
     book,
   )
+  return withGivenUp(cost, call)
 }

@@ -131,6 +131,25 @@ describe.each(engines())('$name', ({ open }) => {
     ).toEqual([{ usd: '0.00342', n: '4' }]) // 4 x 0.001 booked, less 0.00079, more 0.00021
   })
 
+  test('an attempt that was given up costs what was booked for it', async () => {
+    const { db, dataDir } = await opened(open)
+    const name = `t${randomUUID().slice(0, 8)}`
+    const attempts = [
+      [1, 'openai/gpt-4o', 'openai', 'gpt-4o', 0, 'timeout_ttft', 0, 5000, '0.0025'],
+      [2, 'openai/gpt-4o-mini', 'openai', 'gpt-4o-mini', 200, '', 5000, 9000, '0.001'],
+    ]
+    const booked = [
+      call(name, { attempts, cost_total: '0.0035', cost_status: 'estimated' }),
+      call(name, { attempts, cost_total: '0.00271', cost_status: 'estimated' }),
+    ]
+    await db.insert('requests', lines(...booked), randomUUID())
+    await run(db, dataDir)
+    // 0.0025 + 0.00021; the second one was right.
+    expect(
+      await db.rows('view', 'SELECT toString(cost_total) AS now FROM request_costs WHERE tenant_id = {t:String}', { t: name }),
+    ).toEqual([{ now: '0.00271' }, { now: '0.00271' }])
+  })
+
   test('killed between any two writes, it is taken up again and every difference is written once', async () => {
     const { db, dataDir } = await opened(open)
     const name = `t${randomUUID().slice(0, 8)}`

@@ -12,6 +12,7 @@ const kinds: Readonly<Record<string, ErrorKind>> = {
   request_too_large: 'too_large',
   api_error: 'server',
   timeout_error: 'server',
+  conflict_error: 'conflict',
   invalid_request_error: 'bad_request',
 }
 
@@ -22,9 +23,10 @@ export const toldByAnthropic = (value: unknown): Told | null => {
   const code = textAt(error, 'type') ?? ''
   const message = textAt(error, 'message') ?? ''
   if (code === 'invalid_request_error') {
-    // Both come as a 400 of the most general type; only the text tells them apart.
-    if (/prompt is too long/i.test(message)) return { kind: 'context_length', code, message }
-    if (/credit balance/i.test(message)) return { kind: 'quota', code, message }
+    // These come as a 400 of the most general type; only the text tells them apart.
+    if (/prompt is too long|exceeds? (?:the )?context (?:limit|window)/i.test(message))
+      return { kind: 'context_length', code, message }
+    if (/credit balance|usage limits?\b/i.test(message)) return { kind: 'quota', code, message }
   }
   return { kind: kinds[code] ?? '', code, message }
 }

@@ -1,5 +1,7 @@
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
-import { Decompress } from 'fzstd'
+import { throughStream, type Engine } from './engine.js'
+import { isZstd } from './zstd-frames.js'
+import { zstdEngine } from './zstd.js'
 
 /** Why decoding stopped; the bytes before it were handed on. */
 export type DecodeNote = 'unreadable' | 'wrong_encoding_label'
@@ -13,138 +15,35 @@ export interface Decoder {
 export const maxDecodedBytes = 64 * 1024 * 1024
 const maxRatio = 100
 const ratioFromBytes = 1024 * 1024
-export const maxZstdWindow = 8 * 1024 * 1024
-
-interface Engine {
-  write(chunk: Buffer): void
-  end(done: () => void): void
-  stop(): void
-}
 
 type Out = (chunk: Buffer) => void
 
-const throughStream = (
-  stream: ReturnType<typeof createGunzip> | ReturnType<typeof createBrotliDecompress>,
-  out: Out,
-  fail: () => void,
-): Engine => {
-  let finished: (() => void) | null = null
-  let over = false
-  const finish = (): void => {
-    over = true
-    finished?.()
-    finished = null
-  }
-  stream.on('data', out)
-  stream.on('error', () => {
-    if (!over) fail()
-    finish()
-  })
-  stream.on('end', finish)
-  stream.on('close', finish)
-  return {
-    write: (chunk) => {
-      if (!over) stream.write(chunk)
-    },
-    end: (done) => {
-      if (over) return done()
-      finished = done
-      stream.end()
-    },
-    stop: () => {
-      stream.destroy()
-      finish()
-    },
-  }
-}
-
-/** Window_Size a zstd frame asks for, in bytes; `null` when the header is not whole yet. RFC 8878 §3.1.1.1. */
-export const zstdWindow = (head: Buffer): number | null => {
-  if (head.length < 6) return null
-  const magic = head.readUInt32LE(0)
-  if (magic >>> 4 === 0x184d2a5) return 0
-  const descriptor = head[4] as number
-  const single = (descriptor & 0x20) !== 0
-  if (!single) {
-    const window = head[5] as number
-    const base = 2 ** (10 + (window >>> 3))
-    return base + (base / 8) * (window & 7)
-  }
-  const dictionary = [0, 1, 2, 4][descriptor & 3] as number
-  const sizeFlag = descriptor >>> 6
-  const at = 5 + dictionary
-  const sizeBytes = sizeFlag === 0 ? 1 : 2 ** sizeFlag
-  if (head.length < at + sizeBytes) return null
-  if (sizeBytes === 1) return head[at] as number
-  if (sizeBytes === 2) return head.readUInt16LE(at) + 256
-  if (sizeBytes === 4) return head.readUInt32LE(at)
-  return Number(head.readBigUInt64LE(at))
-}
-
-// Node has zstd from 22.15 only. fzstd is plain JavaScript and allocates the window a frame asks for, up to 2 GB: it is checked first.
-const throughZstd = (out: Out, fail: () => void): Engine => {
-  let head: Buffer | null = Buffer.alloc(0)
-  let over = false
-  const inner = new Decompress((chunk) => out(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)))
-  const stop = (): void => {
-    over = true
-  }
-  const feed = (chunk: Buffer): void => {
-    try {
-      inner.push(chunk)
-    } catch {
-      if (!over) fail()
-      stop()
-    }
-  }
-  return {
-    write: (chunk) => {
-      if (over) return
-      if (head === null) return feed(chunk)
-      head = Buffer.concat([head, chunk])
-      const window = zstdWindow(head)
-      if (window === null) return
-      if (window > maxZstdWindow) {
-        fail()
-        return stop()
-      }
-      const whole = head
-      head = null
-      feed(whole)
-    },
-    end: (done) => {
-      if (!over && head === null)
-        try {
-          inner.push(new Uint8Array(0), true)
-        } catch {
-          // A cut body keeps what was inflated before the cut.
-        }
-      else if (!over && head !== null && head.length > 0) fail()
-      done()
-    },
-    stop,
-  }
-}
-
 const sync = { finishFlush: constants.Z_SYNC_FLUSH }
 
-/** @returns `null` when the first bytes show that the label is wrong and the body is plain. */
-const engineFor = (coding: string, first: Buffer, out: Out, fail: () => void): Engine | null => {
+const isGzip = (head: Buffer): boolean | null => {
+  if (head.length === 0) return null
+  if (head[0] !== 0x1f) return false
+  return head.length === 1 ? null : head[1] === 0x8b
+}
+
+/** Do the first bytes fit their label? `null` = more are needed. Only gzip and zstd can be told from plain text. */
+const fitsLabel = (coding: string, head: Buffer): boolean | null => {
+  if (coding === 'zstd') return isZstd(head)
+  if (coding === 'gzip' || coding === 'x-gzip') return isGzip(head)
+  return head.length > 0 ? true : null
+}
+
+const engineFor = (coding: string, first: Buffer, out: Out, fail: () => void): Engine => {
   switch (coding) {
-    case 'gzip':
-    case 'x-gzip':
-      return first[0] === 0x1f && (first.length < 2 || first[1] === 0x8b) ? throughStream(createGunzip(sync), out, fail) : null
+    case 'zstd':
+      return zstdEngine(out, fail)
+    case 'br':
+      return throughStream(createBrotliDecompress({ finishFlush: constants.BROTLI_OPERATION_FLUSH }), out, fail)
     case 'deflate':
       // Both are sent under this name: RFC 9110 means zlib's wrapper, many servers send the bare stream.
       return throughStream(((first[0] as number) & 0x0f) === 8 ? createInflate(sync) : createInflateRaw(sync), out, fail)
-    case 'br':
-      return throughStream(createBrotliDecompress({ finishFlush: constants.BROTLI_OPERATION_FLUSH }), out, fail)
-    case 'zstd':
-      return (first[0] === 0x28 && (first.length < 2 || first[1] === 0xb5)) || ((first[0] as number) & 0xf0) === 0x50
-        ? throughZstd(out, fail)
-        : null
     default:
-      return null
+      return throughStream(createGunzip(sync), out, fail)
   }
 }
 
@@ -161,72 +60,73 @@ export const codingsOf = (contentEncoding: string | null | undefined): readonly 
 export const isReadable = (codings: readonly string[]): boolean =>
   codings.length <= 2 && codings.every((coding) => known.has(coding))
 
-const one = (
-  coding: string,
-  out: Out,
-  note: (note: DecodeNote) => void,
-): { write: Out; end: (done: () => void) => void; stop: () => void } => {
-  let engine: Engine | 'plain' | null = null
-  let failed = false
-  const fail = (): void => {
-    failed = true
-    note('unreadable')
+/** Plain bytes under a wrong label. */
+const plain = (out: Out): Engine => ({ write: out, end: (done) => done(), stop: () => undefined })
+
+/** One coding of a body, opened by its first bytes. */
+const stageFor = (coding: string, out: Out, fail: () => void, note: (note: DecodeNote) => void): Engine => {
+  let engine: Engine | null = null
+  let head: Buffer = Buffer.alloc(0)
+  let isOver = false
+  const open = (fits: boolean): Engine => {
+    if (!fits) note('wrong_encoding_label')
+    engine = fits ? engineFor(coding, head, out, fail) : plain(out)
+    engine.write(head)
+    return engine
   }
   return {
     write: (chunk) => {
-      if (failed || chunk.length === 0) return
-      if (engine === null) {
-        engine = engineFor(coding, chunk, out, fail) ?? 'plain'
-        if (engine === 'plain') note('wrong_encoding_label')
-      }
-      if (engine === 'plain') out(chunk)
-      else engine.write(chunk)
+      if (isOver || chunk.length === 0) return
+      if (engine !== null) return engine.write(chunk)
+      head = head.length === 0 ? chunk : Buffer.concat([head, chunk])
+      const fits = fitsLabel(coding, head)
+      if (fits !== null) open(fits)
     },
     end: (done) => {
-      if (engine === null || engine === 'plain') done()
-      else engine.end(done)
+      if (isOver || engine === null) return done()
+      engine.end(done)
     },
     stop: () => {
-      failed = true
-      if (engine !== null && engine !== 'plain') engine.stop()
+      isOver = true
+      engine?.stop()
     },
   }
 }
 
 /**
- * A decoder for one or two codings. Bounds: 64 MiB out, and 100:1 once 1 MiB is out; beyond them reading stops with the note
- * `unreadable`. Whoever relays the bytes is never held up.
+ * A decoder for one or two codings. Bounds for what comes out of each: 64 MiB, and 100:1 once 1 MiB is out; beyond them reading stops
+ * with the note `unreadable`, as it does at bytes that cannot be read. Whoever relays the bytes is never held up.
  */
 export const decoder = (codings: readonly string[], out: Out, note: (note: DecodeNote) => void): Decoder => {
   let inBytes = 0
-  let outBytes = 0
-  let stopped = false
-  const bounded: Out = (chunk) => {
-    if (stopped) return
-    outBytes += chunk.length
-    if (outBytes > maxDecodedBytes || (outBytes > ratioFromBytes && outBytes > inBytes * maxRatio)) {
-      stopped = true
+  /** In the order in which they are undone: the last coding that was applied is the first. */
+  const stages: Engine[] = []
+  let next = out
+  for (const [place, coding] of codings.entries()) {
+    const into = next
+    let outBytes = 0
+    // A stage that failed takes no more, but what it has unpacked still comes, and is read by those behind it.
+    const giveUp = (stopped: readonly Engine[]): void => {
       note('unreadable')
-      for (const stage of stages) stage.stop()
-      return
+      for (const stage of stopped) stage.stop()
     }
-    out(chunk)
-  }
-  const stages: ReturnType<typeof one>[] = []
-  // `a, b`: a was applied first, so b is undone first.
-  let next: Out = bounded
-  for (const coding of codings) {
-    const stage = one(coding, next, note)
+    const bounded: Out = (chunk) => {
+      outBytes += chunk.length
+      if (outBytes > maxDecodedBytes || (outBytes > ratioFromBytes && outBytes > inBytes * maxRatio))
+        giveUp(stages.slice(0, codings.length - place))
+      else into(chunk)
+    }
+    const stage = stageFor(coding, bounded, () => giveUp(stages.slice(0, codings.length - place - 1)), note)
     stages.unshift(stage)
     next = stage.write
   }
   return {
     push: (chunk) => {
       inBytes += chunk.length
-      if (!stopped) next(chunk)
+      next(chunk)
     },
     end: async () => {
-      for (const stage of stages) if (!stopped) await new Promise<void>((resolve) => stage.end(resolve))
+      for (const stage of stages) await new Promise<void>((resolve) => stage.end(resolve))
     },
   }
 }

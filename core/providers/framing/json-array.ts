@@ -1,80 +1,86 @@
-import { latin1 } from '../json-text.js'
+import { HeldBytes } from './held-bytes.js'
 import { maxEventBytes, type OnEvent, type Splitter } from './sse.js'
 
 const QUOTE = 34
 const BACKSLASH = 92
+const COMMA = 44
+
+const opens = (byte: number): boolean => byte === 0x7b || byte === 0x5b
+const closes = (byte: number): boolean => byte === 0x7d || byte === 0x5d
+const isSpace = (byte: number): boolean => byte === 32 || byte === 10 || byte === 13 || byte === 9
 
 /**
  * Splits one top-level JSON array, in any pieces, into its elements (Gemini streams without `alt=sse`). Depth is counted outside of
  * strings only; nothing else of the syntax is checked, so a broken element reaches the reader and is noted there.
  */
 export const jsonArraySplitter = (onEvent: OnEvent, note: (note: string) => void): Splitter => {
-  let pieces: Buffer[] = []
-  let heldBytes = 0
+  const held = new HeldBytes()
   let depth = 0
   let inString = false
   let escaped = false
   let inElement = false
   let skipping = false
 
+  const skip = (): void => {
+    note('event_too_large')
+    held.clear()
+  }
+
   const flush = (tail: Buffer): void => {
-    if (skipping) skipping = false
-    else {
-      const text = heldBytes === 0 ? latin1(tail) : latin1(Buffer.concat([...pieces, tail]))
-      if (text.trim() !== '') onEvent(text, null)
-    }
-    pieces = []
-    heldBytes = 0
     inElement = false
+    if (skipping) skipping = false
+    else if (held.bytes + tail.length > maxEventBytes) skip()
+    else onEvent(held.take(tail).trimEnd(), null)
   }
 
   const hold = (piece: Buffer): void => {
     if (skipping || piece.length === 0) return
-    heldBytes += piece.length
-    if (heldBytes > maxEventBytes) {
-      note('event_too_large')
+    if (held.bytes + piece.length > maxEventBytes) {
+      skip()
       skipping = true
-      pieces = []
-      heldBytes = 0
-    } else pieces.push(piece)
+    } else held.add(piece)
   }
 
   return {
     push: (chunk) => {
       let start = 0
+      let quote = -1
+      let slash = -1
       for (let at = 0; at < chunk.length; at++) {
-        const byte = chunk[at] as number
-        if (inString) {
-          if (escaped) escaped = false
-          else if (byte === BACKSLASH) escaped = true
-          else if (byte === QUOTE) inString = false
+        if (inString && !escaped) {
+          // Pictures are long strings: they are passed at the speed of a byte search.
+          if (quote < at) quote = chunk.indexOf(QUOTE, at)
+          if (slash < at) slash = chunk.indexOf(BACKSLASH, at)
+          if (quote === -1) quote = chunk.length
+          if (slash === -1) slash = chunk.length
+          at = Math.min(quote, slash)
+          if (at === chunk.length) break
+          if (at === slash) escaped = true
+          else inString = false
           continue
         }
-        if (byte === QUOTE) {
-          inString = true
-          if (depth === 1 && !inElement) {
-            inElement = true
-            start = at
-          }
-        } else if (byte === 0x7b || byte === 0x5b) {
-          if (depth === 1 && !inElement) {
-            inElement = true
-            start = at
-          }
-          depth++
-        } else if (byte === 0x7d || byte === 0x5d) {
-          depth--
-          if (depth === 1 && inElement && byte === 0x7d) flush(chunk.subarray(start, at + 1))
-          else if (depth <= 0) {
-            if (inElement) flush(chunk.subarray(start, at))
-            depth = 0
-          }
-        } else if (byte === 0x2c && depth === 1 && inElement) flush(chunk.subarray(start, at))
+        if (inString) {
+          escaped = false
+          continue
+        }
+        const byte = chunk[at] as number
+        if (depth === 1 && !inElement && byte !== COMMA && !isSpace(byte) && !closes(byte)) {
+          inElement = true
+          start = at
+        }
+        if (byte === QUOTE) inString = depth > 0
+        else if (opens(byte)) depth++
+        else if (closes(byte)) {
+          depth = Math.max(0, depth - 1)
+          if (inElement && depth === 1) flush(chunk.subarray(start, at + 1))
+          else if (inElement && depth === 0) flush(chunk.subarray(start, at))
+        } else if (byte === COMMA && depth === 1 && inElement) flush(chunk.subarray(start, at))
+        if (!inElement) start = at + 1
       }
       if (inElement) hold(start === 0 ? chunk : chunk.subarray(start))
     },
     end: () => {
-      if (inElement && heldBytes > 0) flush(Buffer.alloc(0))
+      if (inElement && held.bytes > 0) flush(Buffer.alloc(0))
     },
     atBoundary: () => !inElement && !inString,
   }

@@ -1,20 +1,31 @@
-import { latin1 } from '../json-text.js'
+import { HeldBytes } from './held-bytes.js'
 import { maxEventBytes, type OnEvent, type Splitter } from './sse.js'
+
+const byteOrderMark = '\u00EF\u00BB\u00BF'
+/** Spaces of JSON: the last byte of a character beyond ASCII may look like one of Unicode's. */
+const space = /^[ \t\r\n]+|[ \t\r\n]+$/g
 
 /** Splits JSON lines, ended by LF or CRLF; the last may lack its end. Empty lines are no events. */
 export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void): Splitter => {
-  let pieces: Buffer[] = []
-  let heldBytes = 0
+  const held = new HeldBytes()
   let skipping = false
+  let atStart = true
+
+  const skip = (): void => {
+    note('event_too_large')
+    held.clear()
+  }
 
   const flush = (tail: Buffer): void => {
     if (skipping) skipping = false
+    else if (held.bytes + tail.length > maxEventBytes) skip()
     else {
-      const text = (heldBytes === 0 ? latin1(tail) : latin1(Buffer.concat([...pieces, tail]))).trim()
+      let text = held.take(tail)
+      if (atStart && text.startsWith(byteOrderMark)) text = text.slice(byteOrderMark.length)
+      text = text.replace(space, '')
       if (text !== '') onEvent(text, null)
     }
-    pieces = []
-    heldBytes = 0
+    atStart = false
   }
 
   return {
@@ -25,17 +36,14 @@ export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void): 
         start = stop + 1
       }
       if (start === chunk.length || skipping) return
-      heldBytes += chunk.length - start
-      if (heldBytes > maxEventBytes) {
-        note('event_too_large')
+      if (held.bytes + chunk.length - start > maxEventBytes) {
+        skip()
         skipping = true
-        pieces = []
-        heldBytes = 0
-      } else pieces.push(chunk.subarray(start))
+      } else held.add(start === 0 ? chunk : chunk.subarray(start))
     },
     end: () => {
-      if (heldBytes > 0) flush(Buffer.alloc(0))
+      if (held.bytes > 0) flush(Buffer.alloc(0))
     },
-    atBoundary: () => heldBytes === 0 && !skipping,
+    atBoundary: () => held.bytes === 0 && !skipping,
   }
 }

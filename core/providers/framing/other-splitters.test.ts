@@ -80,5 +80,15 @@ describe('the scanner for top-level keys', () => {
   test('does not keep a value over 64 KiB, and goes on', () => {
     const text = JSON.stringify({ a: 'x'.repeat(70_000), usage: { n: 1 } })
     expect(scan([Buffer.from(text)])).toEqual({ usage: { n: 1 } })
+    // 65,536 bytes with the quotes around it are the most that is kept.
+    for (const [length, kept] of [
+      [65_534, true],
+      [65_535, false],
+    ] as const) {
+      const value = 'x'.repeat(length)
+      expect(scan([Buffer.from(`{"a":"${value}"}`)])).toEqual(kept ? { a: value } : {})
+      // The later one of the same key counts, also where it cannot be kept.
+      expect(scan([Buffer.from(`{"a":1,"a":"${value}"}`)])).toEqual(kept ? { a: value } : {})
+    }
   })
 })

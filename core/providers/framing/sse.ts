@@ -1,4 +1,5 @@
 import { latin1 } from '../json-text.js'
+import { HeldBytes } from './held-bytes.js'
 
 /**
  * One event of a stream: `data` is its data as latin1 text (one character a byte: decode with `json-text.ts`), `name` its `event:`
@@ -74,12 +75,16 @@ const dispatchPlain = (text: string, start: number, end: number, onEvent: OnEven
  * Text stays latin1 until an event is parsed: making it costs a tenth of decoding UTF-8 to search it.
  */
 export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Splitter => {
-  let pieces: Buffer[] = []
-  let heldBytes = 0
+  const held = new HeldBytes()
   let lineIsEmpty = true
   let skipLf = false
   let skipping = false
   let atStart = true
+
+  const skip = (): void => {
+    note('event_too_large')
+    held.clear()
+  }
 
   const finish = (text: string, start: number, end: number): void => {
     let from = start
@@ -92,14 +97,11 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
 
   const flush = (text: string, chunk: Buffer, start: number, end: number): void => {
     if (skipping) skipping = false
-    else if (heldBytes === 0) finish(text, start, end)
+    else if (held.bytes + end - start > maxEventBytes) skip()
+    else if (held.bytes === 0) finish(text, start, end)
     else {
-      const whole = latin1(Buffer.concat([...pieces, chunk.subarray(start, end)]))
+      const whole = held.take(chunk.subarray(start, end))
       finish(whole, 0, whole.length)
-    }
-    if (heldBytes > 0) {
-      pieces = []
-      heldBytes = 0
     }
   }
 
@@ -114,10 +116,11 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
         skipLf = false
       }
       let cr = text.indexOf('\r', at)
-      if (cr === -1 && heldBytes === 0 && lineIsEmpty && !skipping && !atStart)
+      if (cr === -1 && held.bytes === 0 && lineIsEmpty && !skipping && !atStart)
         // Whole events, as providers send them: an empty line is LF LF.
         for (let end = text.indexOf('\n\n', start); end > start; end = text.indexOf('\n\n', start)) {
-          dispatchPlain(text, start, end, onEvent)
+          if (end - start < maxEventBytes) dispatchPlain(text, start, end, onEvent)
+          else note('event_too_large')
           start = at = end + 2
         }
       while (at < length) {
@@ -142,19 +145,16 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
         }
       }
       if (start < length && !skipping) {
-        heldBytes += length - start
-        if (heldBytes > maxEventBytes) {
-          note('event_too_large')
+        if (held.bytes + length - start > maxEventBytes) {
+          skip()
           skipping = true
-          pieces = []
-          heldBytes = 0
-        } else pieces.push(start === 0 ? chunk : chunk.subarray(start))
+        } else held.add(start === 0 ? chunk : chunk.subarray(start))
       }
     },
     end: () => {
-      if (heldBytes > 0) flush('', Buffer.alloc(0), 0, 0)
+      if (held.bytes > 0) flush('', Buffer.alloc(0), 0, 0)
       lineIsEmpty = true
     },
-    atBoundary: () => heldBytes === 0 && !skipping && lineIsEmpty,
+    atBoundary: () => held.bytes === 0 && !skipping && lineIsEmpty,
   }
 }

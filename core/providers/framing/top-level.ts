@@ -56,13 +56,15 @@ export const topLevelScanner = (wanted: readonly string[], lists: readonly strin
   return {
     push: (chunk) => {
       from = 0
+      let slash = -1
       for (let at = 0; at < chunk.length; at++) {
         if (inString && !escaped && collecting === null) {
-          // Long strings are skipped at the speed of a byte search; a backslash in between is looked at one by one.
+          // Long strings are skipped at the speed of a byte search; a backslash in between is looked at one by one, and searched for
+          // only once: where there is none, every string would look through the whole chunk for it.
           const quote = chunk.indexOf(QUOTE, at)
-          const end = quote === -1 ? chunk.length : quote
-          const slash = chunk.indexOf(BACKSLASH, at)
-          at = slash !== -1 && slash < end ? slash : end
+          if (slash < at) slash = chunk.indexOf(BACKSLASH, at)
+          if (slash === -1) slash = chunk.length
+          at = Math.min(quote === -1 ? chunk.length : quote, slash)
           if (at >= chunk.length) break
         }
         const byte = chunk[at] as number
@@ -92,6 +94,7 @@ export const topLevelScanner = (wanted: readonly string[], lists: readonly strin
               isKey = false
               list = lists.includes(key) ? key : null
               if (wanted.includes(key)) {
+                found.delete(key)
                 collecting = 'value'
                 value = ''
                 from = at + 1

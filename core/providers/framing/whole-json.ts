@@ -25,9 +25,15 @@ const wanted = [
   'x_groq',
   'duration',
   'inputTextTokenCount',
+  'prompt_eval_count',
+  'eval_count',
+  'done',
+  'done_reason',
+  'finish_reason',
+  'metadata',
 ]
 /** Lists of pictures: how many there are is all that is asked. */
-const lists = ['data', 'images']
+const lists = ['data', 'images', 'predictions']
 const maxCounted = 1000
 
 /**

@@ -52,6 +52,13 @@ const contents = (value: unknown): readonly Message[] => {
   })
 }
 
+/** What Vertex' `predict` was given: a text to embed, a picture to make, a prompt. */
+const instances = (value: unknown): readonly Message[] =>
+  (Array.isArray(value) ? (value as unknown[]) : []).map((instance) => {
+    const text = textAt(instance, 'content') ?? textAt(instance, 'prompt') ?? textAt(instance, 'text')
+    return { role: 'user', name: null, blocks: [text === null ? other('instance', instance) : { type: 'text', text }] }
+  })
+
 const asked = (request: unknown): readonly Message[] => {
   if (!isObject(request)) return []
   const system = partsOf(either(request, 'systemInstruction', 'system_instruction'))
@@ -60,6 +67,7 @@ const asked = (request: unknown): readonly Message[] => {
     ...(system.length === 0 ? [] : [{ role: 'system', name: null, blocks: system }]),
     ...contents(request.contents ?? request.content),
     ...batch,
+    ...instances(request.instances),
   ]
 }
 
@@ -83,6 +91,13 @@ const answered = (elements: readonly unknown[]): readonly Message[] => {
       const blocks = candidates.get(index) ?? []
       candidates.set(index, blocks)
       blocks.push(...partsOf(objectAt(candidate, 'content')))
+    }
+  for (const element of elements)
+    for (const [at, prediction] of listAt(element, 'predictions').entries()) {
+      const text = textAt(prediction, 'content')
+      const data = textAt(prediction, 'bytesBase64Encoded')
+      if (text !== null) candidates.set(at, [{ type: 'text', text }])
+      else if (data !== null) candidates.set(at, [media('image', { data, mediaType: textAt(prediction, 'mimeType') })])
     }
   return Array.from(candidates.values(), (blocks) => ({ role: 'assistant', name: null, blocks: merged(blocks) }))
 }

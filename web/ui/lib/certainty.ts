@@ -34,6 +34,12 @@ const reasons: Readonly<Record<string, string>> = {
   quantity_not_told: 'a part of what was used is not known',
   no_1h_price: 'the price of a one-hour cache write is not known',
   no_price_container: 'containers are shared by calls and not priced',
+  assumed_price: "the gateway's own price is not known, so the one of the model's maker was taken",
+  free_daily_share: 'a share of the searches may be free, which is not told',
+  attempt_given_up: 'an attempt that was given up may be billed, and was counted by Weir',
+  byok_cost_not_told: "the provider did not tell what the model cost under the caller's own key",
+  no_price_image: 'no price is known for a picture of this size',
+  no_price_annotated_page: 'no price is known for an annotated page',
   out_of_range: 'the figures told are beyond any price',
 }
 /** A reason in words; one we do not know stays as it is. */
