@@ -15,11 +15,16 @@ import { pricingOnDemand } from './deliver/cost-in-answer.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/identity.js'
 import { proxyMetrics } from './metrics.js'
+import { estimateOnDemand } from './obtain/failover/estimate-on-demand.js'
+import { Latencies } from './obtain/failover/latencies.js'
+import { openCircuits } from './obtain/failover/open-circuits.js'
 import { obtainBy } from './obtain/obtain.js'
 import { openPools } from './obtain/pools.js'
 import { chargesOnDemand } from './obtain/limits/charges-on-demand.js'
 import { limitsBy } from './obtain/limits/limits.js'
 import { CallRecord } from './record.js'
+import type { BreakerStore } from './state/breaker-store.js'
+import { openMemoryBreaker } from './state/memory-breaker.js'
 import { openMemoryCache } from './state/memory-cache.js'
 import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
@@ -34,6 +39,8 @@ export interface ProxyDeps {
   readonly journal: JournalWriter
   /** Milliseconds since the epoch. */
   readonly now?: () => number
+  /** Remembers which targets fail. Default: in this process. */
+  readonly breaker?: BreakerStore
   /** From 0 to 1, for what is left to chance: waits, draws. */
   readonly random?: () => number
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void }
@@ -63,11 +70,16 @@ export const startProxy = async ({
   random = Math.random,
   log,
   limitStore,
+  breaker,
 }: ProxyDeps): Promise<Proxy> => {
   let config = first
   let draining = false
   const monotonic = (): number => performance.now()
-  const metrics = proxyMetrics(() => journal.state)
+  const circuits = breaker ?? openMemoryBreaker(monotonic)
+  const metrics = proxyMetrics(
+    () => journal.state,
+    () => openCircuits(circuits),
+  )
   const deadlines = watchDeadlines(monotonic)
   const secret = serverSecret(first.dataDir)
   const fingerprint = fingerprinter(secret)
@@ -75,6 +87,7 @@ export const startProxy = async ({
   const store = openMemoryCache({ limitBytes: first.cache.memory, dir: join(first.dataDir, 'state', 'cache'), now })
   const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
   const collected = { held: 0, limitBytes: first.cache.memory }
+  const latencies = new Latencies(monotonic)
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
   const saturated = (): string | null => {
@@ -84,7 +97,8 @@ export const startProxy = async ({
 
   const furnish = (of: Config): { house: House; close: () => void } => {
     const providers = providersFrom(of)
-    const pricing = pricingOnDemand(of.prices, (cause) => log.error({ err: cause }, 'The prices cannot be opened.'))
+    const pricesFailed = (cause: unknown): void => log.error({ err: cause }, 'The prices cannot be opened.')
+    const pricing = pricingOnDemand(of.prices, pricesFailed)
     const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing }
     const relay = relayBy({ config: of, deadlines, delivery })
     const pools = openPools(of.timeouts.connect)
@@ -122,6 +136,10 @@ export const startProxy = async ({
         timeouts: of.timeouts,
         now,
         random,
+        breaker: circuits,
+        latencies,
+        fingerprint,
+        estimate: estimateOnDemand(of.prices, pricesFailed),
         cache: { config: of, store, secret: cacheSecret, collected, pricing, now, monotonic },
         limits,
       }),

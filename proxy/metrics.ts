@@ -15,6 +15,13 @@ interface Ended {
   readonly sentUs: number | null
 }
 
+/** A circuit that is not closed, as far as it may be told of. */
+export interface OpenCircuit {
+  readonly provider: string
+  readonly model: string
+  readonly state: 'open' | 'half'
+}
+
 export interface ProxyMetrics {
   readonly registry: Registry
   readonly inFlight: () => number
@@ -44,9 +51,17 @@ class LabelledCount {
 }
 
 /** What the proxy tells at /metrics (traces.md §7). Per call it costs one look-up in a map. */
-export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
+export const proxyMetrics = (journal: () => JournalState, circuits: () => Iterable<OpenCircuit>): ProxyMetrics => {
   const registry = new Registry()
   const models = new Set<string>()
+  /** Callers choose the names of models: not all of them become labels. */
+  const named = (model: string): string => {
+    if (!models.has(model)) {
+      if (models.size >= mostModels) return '_other'
+      models.add(model)
+    }
+    return model
+  }
   const requests = new LabelledCount()
   const cached = new LabelledCount()
   const unenforced = new LabelledCount()
@@ -96,6 +111,16 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
       this.set(inFlight)
     },
   })
+  new Gauge({
+    name: 'weir_circuit_state',
+    help: 'Circuits of targets that failed of late, over all tenants and keys: open, or half open (one call finds out).',
+    labelNames: ['provider', 'model', 'state'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { provider, model, state } of circuits()) this.inc({ provider, model: named(model), state })
+    },
+  })
   const overhead = new Histogram({
     name: 'weir_overhead_seconds',
     help: 'Time from the arrival of a call to its sending upstream.',
@@ -127,11 +152,7 @@ export const proxyMetrics = (journal: () => JournalState): ProxyMetrics => {
     unknownPath: () => void unknownPaths++,
     unenforced: (reason) => unenforced.add(reason, () => ({ reason })),
     ended: ({ provider, model: asked, outcome, errorKind, cache, sentUs }) => {
-      let model = asked
-      if (!models.has(model)) {
-        if (models.size < mostModels) models.add(model)
-        else model = '_other'
-      }
+      const model = named(asked)
       requests.add(`${provider}|${model}|${outcome}|${errorKind}`, () => ({ provider, model, outcome, error_kind: errorKind }))
       if (cache !== null) cached.add(cache, () => ({ result: cache }))
       if (sentUs !== null) overhead.observe(sentUs / 1e6)

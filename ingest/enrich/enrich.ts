@@ -3,6 +3,7 @@ import { readConversation } from '../../core/conversation.js'
 import type { Exchange } from '../../core/exchange.js'
 import type { Conversation } from '../../core/messages.js'
 import type { PriceBook } from '../../core/prices/book.js'
+import { givenUpOf } from '../../core/prices/given-up.js'
 import type { Cost } from '../../core/prices/cost.js'
 import { price } from '../../core/prices/price.js'
 import { maskSecrets } from '../../core/redact.js'
@@ -11,7 +12,7 @@ import { noUsage, type Usage } from '../../core/usage.js'
 import { bodyText, type BodyText } from './decode-body.js'
 import type { AttemptTuple, BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
 import { completeUsage } from './estimate.js'
-import { attemptCosts, givenUpOf } from './given-up.js'
+import { attemptCosts } from './given-up.js'
 import { nothingKnown, type Known } from './known.js'
 import { inputPreview, outputPreview, wellFormed } from './preview.js'
 import { traceIds } from './trace-ids.js'
@@ -183,7 +184,9 @@ export const enrich = (
     attempt: Math.max(1, exchange.attempts.length),
     trustCost: trustsCost(exchange.provider),
     charged: known.charged,
-    ...(exchange.attempts.length < 2 ? {} : { givenUp: givenUpOf(exchange, usage.inputTokens) }),
+    ...(exchange.attempts.length < 2
+      ? {}
+      : { givenUp: givenUpOf(exchange.attempts.slice(0, -1), exchange.api, usage.inputTokens) }),
   }
   const cost = price(isHit ? told : usage, facts, new Date(exchange.startedAt), book)
   const trace = traceIds(exchange)

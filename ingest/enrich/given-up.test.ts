@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Attempt } from '../../core/exchange.js'
 import { openPriceBook } from '../../core/prices/book.js'
+import { givenUpOf } from '../../core/prices/given-up.js'
 import { exchange } from '../testing.js'
 import { enrich } from './enrich.js'
-import { givenUpOf } from './given-up.js'
 
 const book = openPriceBook()
 const here = { source: 'writer-a', offset: 0 }
@@ -28,7 +28,7 @@ test.each([
   ['a time-out before the answer', { errorKind: 'timeout_ttft' as const }, 1],
   ['an answer that broke off', { status: 200, errorKind: 'network' as const }, 1],
 ])('%s', (_, more, billed) => {
-  expect(givenUpOf({ attempts: [attempt(more), answered], api: 'chat' }, 1000)).toHaveLength(billed)
+  expect(givenUpOf([attempt(more)], 'chat', 1000)).toHaveLength(billed)
 })
 
 test('an attempt that was given up has lines and a cost of its own; the row sums both', () => {

@@ -24,6 +24,7 @@ const opened = ({ dir = testDir(), limitBytes = 1024 ** 2, random = (): number =
 const key = (n: number): string => n.toString(16).padStart(64, '0')
 const entry = (id: string, more: Partial<CacheEntry> = {}): CacheEntry => ({
   id,
+  target: 0,
   savedAt: clock.ms,
   expiresAt: clock.ms + minute,
   status: 200,

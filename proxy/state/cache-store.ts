@@ -5,6 +5,8 @@ import type { TenantId } from '../../core/tenant.js'
 export interface CacheEntry {
   /** Id of the call that it was delivered to. */
   readonly id: string
+  /** Position among the targets of the call: which of them answered. */
+  readonly target: number
   /** Milliseconds since the epoch. */
   readonly savedAt: number
   readonly expiresAt: number

@@ -14,6 +14,8 @@ export interface Keyed {
   readonly method: string
   /** What the call is sent to first: provider and origin; under a strategy that picks one of several, all of them. */
   readonly targets: readonly string[]
+  /** What those are let in with that are not where the call itself leads. */
+  readonly credentials: readonly string[]
   /** Path and query at the origin. */
   readonly path: string
   readonly family: string
@@ -50,16 +52,38 @@ interface Sorted {
   readonly credentials: readonly string[]
 }
 
+interface Named {
+  readonly lower: string
+  readonly is: 'deciding' | 'credential' | 'neither'
+}
+
+/** Decided once for a name as it is written. */
+const names = new Map<string, Named>()
+const mostNames = 4096
+
+const look = (name: string): Named => {
+  let known = names.get(name)
+  if (known === undefined) {
+    const lower = name.toLowerCase()
+    known = { lower, is: isDeciding.has(lower) ? 'deciding' : credentialName.test(lower) ? 'credential' : 'neither' }
+    if (names.size < mostNames) names.set(name, known)
+  }
+  return known
+}
+
+/** Whether a header lets somebody in. */
+export const isCredential = (name: string): boolean => look(name).is === 'credential'
+
 const sortHeaders = (headers: readonly string[]): Sorted => {
   const found = new Map<string, string>()
   const credentials: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
-    const name = (headers[i] as string).toLowerCase()
+    const { lower, is } = look(headers[i] as string)
     const value = headers[i + 1] as string
-    if (isDeciding.has(name)) {
-      const before = found.get(name)
-      found.set(name, before === undefined ? value : `${before}, ${value}`)
-    } else if (credentialName.test(name)) credentials.push(name, value)
+    if (is === 'deciding') {
+      const before = found.get(lower)
+      found.set(lower, before === undefined ? value : `${before}, ${value}`)
+    } else if (is === 'credential') credentials.push(lower, value)
   }
   return { deciding: found, credentials }
 }
@@ -120,7 +144,7 @@ export const cacheKey = (secret: KeyObject, asked: Asked, call: Keyed): string =
   const parts = JSON.stringify([
     format,
     call.tenant,
-    scopePart(asked, call, [...credentials, ...keys]),
+    scopePart(asked, call, [...credentials, ...keys, ...call.credentials]),
     call.targets,
     call.method,
     path,

@@ -11,6 +11,7 @@ import type { CallRecord } from '../../record.js'
 import type { CacheEntry, CacheStore, Found } from '../../state/cache-store.js'
 import type { Obtain, Stage } from '../stage.js'
 import { cacheKey } from './cache-key.js'
+import { cachedTargets, isDrawn } from './cache-targets.js'
 import { isCacheable } from './cacheable.js'
 import { Flight, LeadersClient, type Joined } from './flight.js'
 import { inTime } from './in-time.js'
@@ -43,6 +44,14 @@ interface Passing {
   readonly place: Place
 }
 
+/** The call is one to the target that answered: so it is shown, and so what it saved is priced. */
+const isOf = (index: number, { chain }: Admitted, record: CallRecord): void => {
+  const to = chain?.targets.find((each) => each.index === index)
+  if (to === undefined || to.isOwn) return
+  record.target = to.target
+  if (record.asked !== null && to.model !== null) record.asked = { ...record.asked, model: to.model }
+}
+
 /**
  * Answers from the cache where a call asks for that, and keeps answers where it asks for that (routing.md §8). Fails open: whatever is
  * wrong with the store is a miss.
@@ -62,7 +71,8 @@ export const cachedBy = (deps: CacheDeps): Stage => {
     return usd
   }
 
-  const hit = async ({ entry, slot }: Found, { asked, record }: Passing): Promise<Reply> => {
+  const hit = async ({ entry, slot }: Found, { admitted, asked, record }: Passing): Promise<Reply> => {
+    isOf(entry.target, admitted, record)
     const { reply, reader } = replay(entry, asked.replay)
     record.reader = reader
     const known = costs.get(entry)
@@ -75,8 +85,9 @@ export const cachedBy = (deps: CacheDeps): Stage => {
     return reply
   }
 
-  const follow = (joined: Exclude<Joined, string>, { record }: Passing): Reply => {
-    const { leader, reader, reply } = joined
+  const follow = (joined: Exclude<Joined, string>, { admitted, record }: Passing): Reply => {
+    const { leader, reader, reply, target } = joined
+    isOf(target, admitted, record)
     record.cache = { status: 'hit', replayed: { id: leader, slot: 0, ageMs: 0, totalMs: null, costUsd: null, reader } }
     return reply
   }
@@ -88,7 +99,8 @@ export const cachedBy = (deps: CacheDeps): Stage => {
     void deps.pricing()
     try {
       const reply = await next(admitted, record, flight === null ? client : new LeadersClient(client, flight))
-      if (reply.status === 200) return reply
+      // What a later target answers is not what was asked for.
+      if (reply.status === 200 && (isDrawn(admitted) || (record.attempts?.index ?? 0) === 0)) return reply
       record.tap = null
       flight?.failed()
       return reply
@@ -141,7 +153,7 @@ export const cachedBy = (deps: CacheDeps): Stage => {
       weirKey: call.weirKey,
       userId,
       method: call.method,
-      targets: [`${target.provider.name} ${target.origin}`],
+      ...cachedTargets(admitted),
       path: target.path,
       family: target.route.family,
       headers: headersFor(call, target),

@@ -6,7 +6,8 @@ import type { Reply, ReplyBody, Sink } from '../../call.js'
 import type { Client, Leavable } from '../../client.js'
 
 /** What becomes of a call that waits for another's answer: that answer as it comes, or a try of its own, as the next leader or alone. */
-export type Joined = 'lead' | 'alone' | { readonly reply: Reply; readonly reader: AnswerReader; readonly leader: string }
+export type Joined =
+  'lead' | 'alone' | { readonly reply: Reply; readonly reader: AnswerReader; readonly leader: string; readonly target: number }
 
 /** What somebody else reads already. */
 class SharedReader implements AnswerReader {
@@ -143,6 +144,7 @@ export class Flight {
   #takenOver = false
   #head: TappedHead | null = null
   #leader = ''
+  #target = 0
   /** `null` = more than is kept has passed: nobody can join any more. */
   #chunks: Buffer[] | null = []
   #bytes = 0
@@ -171,9 +173,11 @@ export class Flight {
     return waiting.settled
   }
 
-  begin(head: TappedHead, leader: string): void {
+  /** @param target Position of the target that answers, among those of the call. */
+  begin(head: TappedHead, leader: string, target: number): void {
     this.#head = head
     this.#leader = leader
+    this.#target = target
     const waiting = this.#waiting
     this.#waiting = []
     for (const each of waiting) each.settle(this.#joinedTo(head))
@@ -246,6 +250,7 @@ export class Flight {
       reply: { status, statusText, headers, body },
       reader: new SharedReader(reader),
       leader: this.#leader,
+      target: this.#target,
     }
   }
 }

@@ -71,7 +71,7 @@ export class Saving implements Tap {
 
   begin(head: TappedHead): void {
     this.#head = { ...head, headers: storedHead(head.headers) }
-    this.#flight?.begin(this.#head, this.#record.id)
+    this.#flight?.begin(this.#head, this.#record.id, this.#record.attempts?.index ?? 0)
   }
 
   data(chunk: Buffer): void {
@@ -125,6 +125,7 @@ export class Saving implements Tap {
     const savedAt = this.#deps.now()
     return {
       id: this.#record.id,
+      target: this.#record.attempts?.index ?? 0,
       savedAt,
       expiresAt: savedAt + this.#place.maxAgeMs,
       status,

@@ -34,7 +34,7 @@ export const startTestProxy = async (
     yaml = '',
     dataDir = testDataDir(),
     ...more
-  }: { readonly yaml?: string; readonly dataDir?: string } & Partial<Pick<ProxyDeps, 'now' | 'random' | 'limitStore'>> = {},
+  }: { readonly yaml?: string; readonly dataDir?: string } & Partial<Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore'>> = {},
 ): Promise<TestProxy> => {
   const records: TestProxy['records'] = []
   const journal: JournalWriter = {

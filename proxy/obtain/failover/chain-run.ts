@@ -1,5 +1,5 @@
 import type { Failure } from '../../../core/conditions.js'
-import type { Config } from '../../../core/config.js'
+import { kindOfStatus } from '../../../core/providers/error-status.js'
 import { errors, WeirError } from '../../../core/errors.js'
 import type { Attempt } from '../../../core/exchange.js'
 import type { Asked } from '../../../core/providers/read-request.js'
@@ -11,23 +11,23 @@ import type { Chain, ChainTarget } from '../../chain.js'
 import type { Client } from '../../client.js'
 import type { Deadlines } from '../../deadlines.js'
 import { endingOf, type CallRecord } from '../../record.js'
+import type { BreakerStore } from '../../state/breaker-store.js'
 import type { Timeouts, Times } from '../forward.js'
 import type { Send } from '../send.js'
 import { isRetried, movesOn } from './actions.js'
 import { adviceIn, type Advice } from './asked-wait.js'
 import { backOffMs, waitMs } from './back-off.js'
-import { bodyFor, type TargetBody } from './body-for.js'
-import { headFor, type TargetHead } from './headers-for.js'
+import { healthOf } from './health.js'
 import { HeldAnswer } from './held-answer.js'
+import { ranked, type RankDeps } from './rank.js'
+import { readyTargets, type Ready } from './ready.js'
 
-export interface ChainDeps {
-  readonly config: Config
+export interface ChainDeps extends RankDeps {
   readonly deadlines: Deadlines
   readonly timeouts: Timeouts
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-  /** From 0 to 1. */
-  readonly random: () => number
+  readonly breaker: BreakerStore
+  /** A short name for a credential, which tells nothing about it. */
+  readonly fingerprint: (credential: string) => string
 }
 
 /** Attempts of one call, over all targets. */
@@ -36,13 +36,6 @@ const mostAttempts = 10
 const longestAskedMs = 60_000
 /** Asked to wait longer, the next target is tried at once. */
 const patienceMs = 2000
-
-/** A target with what it is sent. */
-interface Ready {
-  readonly to: ChainTarget
-  readonly head: TargetHead
-  readonly content: TargetBody
-}
 
 /** An attempt that failed. */
 interface Failed {
@@ -61,6 +54,7 @@ interface Kept {
   readonly ready: Ready
 }
 
+const nothing = Buffer.alloc(0)
 const noAdvice: Advice = { waitMs: 0, shouldRetry: null }
 const ordinary = { num: 0, factor: 2, minMs: 1000, maxMs: 10_000, on: null }
 
@@ -128,44 +122,74 @@ export class ChainRun {
 
   /** @throws WeirError `upstream_*`, `timeout_*`, when nobody answered; `credential_missing`; ClientGone. */
   async obtain(): Promise<Reply> {
-    this.#untried = this.#ready()
-    let ready = this.#untried.shift()
-    if (ready === undefined)
+    this.#untried = await this.#inOrder()
+    let ready = await this.#pick(this.#untried)
+    if (ready === null)
       throw new WeirError('credential_missing', 'No target is left that a key was given for: give Weir-<Provider>-Key.')
-    for (let retry = 0; ;) {
+    let retry = 0
+    for (;;) {
       const tried = await this.#try(ready, retry)
-      if ('status' in tried) return tried
-      const next = this.#nextAfter(tried, ready)
-      const wait = this.#waitBefore(retry, tried, ready, next !== null)
-      if (wait === null && next === null) return this.#giveUp(tried)
+      if ('body' in tried) return tried
+      this.#noteHealth(ready, tried.failure.kind, tried.advice.waitMs)
+      const others = this.#nextAfter(tried, ready)
+      const wait = this.#waitBefore(retry, tried, ready, others.length > 0)
+      if (wait === null && others.length === 0) return this.#giveUp(tried)
       this.#close(tried, ready)
       this.#attempts.spent = true
       if (wait !== null) {
         await waitMs(wait, this.#client, this.#deps.deadlines)
-        if (this.#client.gone) throw new ClientGone()
         retry++
-      } else if (next !== null) {
-        this.#untried = this.#untried.filter((each) => each !== next)
-        ready = next
+      } else {
+        ready = (await this.#pick(others)) ?? ready
         retry = 0
       }
+      if (this.#client.gone) throw new ClientGone()
     }
   }
 
-  /** Who can be sent to, in the order in which they are tried. */
-  #ready(): Ready[] {
-    const { call, target: own } = this.#admitted
-    const several = this.#chain.targets.length > 1
-    const ready: Ready[] = []
-    for (const to of this.#chain.targets) {
-      const head = headFor(to, call, own)
-      const content = bodyFor(to, this.#admitted, this.#asked)
-      if (head === null) this.#attempts.skip(to.name, 'no_credential')
-      else if (content === null) this.#attempts.skip(to.name, 'body_unalterable')
-      else ready.push({ to, head, content })
+  /** Who can be sent to, in the order in which they are tried: those that failed of late come last, unless all did. */
+  async #inOrder(): Promise<Ready[]> {
+    const { asked, targets } = this.#chain
+    const { breaker, fingerprint } = this.#deps
+    const all = readyTargets(this.#chain, this.#admitted, this.#asked, { attempts: this.#attempts, fingerprint })
+    if (targets.length > 1) this.#attempts.index = all[0]?.to.index ?? 0
+    if (all.length < 2) return all
+    const ready = await ranked(all, asked.strategy, this.#admitted, this.#deps)
+    const states = await breaker.look(
+      this.#admitted.call.tenant,
+      ready.map(({ circuit }) => circuit),
+    )
+    if (states.every((state) => state === 'open')) return [...ready]
+    for (const [index, each] of ready.entries()) {
+      each.state = states[index] ?? 'closed'
+      if (each.state === 'open') this.#attempts.skip(each.to.name, 'circuit_open')
     }
-    if (several) this.#attempts.index = ready[0]?.to.index ?? 0
-    return ready
+    return [...ready.filter(({ state }) => state !== 'open'), ...ready.filter(({ state }) => state === 'open')]
+  }
+
+  /** Takes the first of some targets out of those that were not tried. One that another call is finding out about waits its turn. */
+  async #pick(candidates: readonly Ready[]): Promise<Ready | null> {
+    let picked = candidates[0] ?? null
+    for (const each of candidates) {
+      if (each.state !== 'half' || (await this.#deps.breaker.probe(this.#admitted.call.tenant, each.circuit))) {
+        picked = each
+        break
+      }
+      each.state = 'open'
+      this.#attempts.skip(each.to.name, 'circuit_open')
+    }
+    this.#untried = this.#untried.filter((each) => each !== picked)
+    return picked
+  }
+
+  #noteHealth({ circuit }: Ready, kind: Failure['kind'], askedMs: number): void {
+    const health = healthOf(kind, askedMs)
+    if (health !== null) this.#deps.breaker.note(this.#admitted.call.tenant, circuit, health)
+  }
+
+  #works(ready: Ready, ms: number): void {
+    this.#noteHealth(ready, '', 0)
+    this.#deps.latencies.took(ready.circuit, ms)
   }
 
   /** One attempt. @returns The answer to pass on, or how it failed where something can still be done about it. */
@@ -179,20 +203,29 @@ export class ChainRun {
     record.attempt(to.name, target, content.asked)
     if (this.#attempts.index !== null) this.#attempts.index = to.index
     let reply: Reply
+    const sentAt = this.#deps.deadlines.now()
     try {
       const attempting = { call: this.#admitted.call, target, body: content.body, headers: head.headers, times: this.#times(to) }
       reply = await this.#send(attempting, record, this.#client)
     } catch (cause) {
       return this.#withoutAnswer(cause, to)
     }
-    if (isLast) return this.#marked(reply)
+    const headMs = this.#deps.deadlines.now() - sentAt
+    if (isLast) {
+      if (reply.status < 400) this.#works(ready, headMs)
+      else this.#noteHealth(ready, kindOfStatus(reply.status), adviceIn(reply.headers, nothing, this.#deps.now()).waitMs)
+      return this.#marked(reply)
+    }
     const held = new HeldAnswer(reply, target, record)
     const { error, cause } = await held.look(this.#client)
-    if (error === null && cause === null) return held.passOn()
+    if (error === null && cause === null) {
+      this.#works(ready, held.streams ? this.#deps.deadlines.now() - sentAt : headMs)
+      return held.passOn()
+    }
     const kind = error?.kind ?? this.#kindOf(cause, to)
     return {
       failure: { kind, status: held.status },
-      advice: adviceIn(held.headers, held.status >= 400 ? held.body : Buffer.alloc(0), this.#deps.now()),
+      advice: adviceIn(held.headers, held.status >= 400 ? held.body : nothing, this.#deps.now()),
       held,
       cause: null,
     }
@@ -243,9 +276,10 @@ export class ChainRun {
     return this.#deps.deadlines.now() + wait >= this.#totalAt ? null : wait
   }
 
-  #nextAfter(failed: Failed, { to }: Ready): Ready | null {
-    if (this.#budget <= 0 || this.#mayBeRunning(failed) || this.#deps.deadlines.now() >= this.#totalAt) return null
-    return this.#untried.find((other) => movesOn(failed.failure, to.leaveOn, other.to.on)) ?? null
+  /** Those that may be tried after a failure. */
+  #nextAfter(failed: Failed, { to }: Ready): readonly Ready[] {
+    if (this.#budget <= 0 || this.#mayBeRunning(failed) || this.#deps.deadlines.now() >= this.#totalAt) return []
+    return this.#untried.filter((other) => movesOn(failed.failure, to.leaveOn, other.to.on))
   }
 
   /** The attempt is over, and another follows. */

@@ -104,3 +104,10 @@ export const headFor = (
   if (path !== pathWithoutKeys(path)) admitted = true
   return admitted || target.provider.keyHeader === null ? { headers: flat, path } : null
 }
+
+/** The credential of a request, whichever way it goes; empty when there is none. */
+export const credentialIn = ({ headers, path }: TargetHead): string => {
+  for (let i = 0; i < headers.length; i += 2)
+    if (credentials.has((headers[i] as string).toLowerCase())) return headers[i + 1] as string
+  return /[?&]key=([^&]*)/.exec(path)?.[1] ?? ''
+}

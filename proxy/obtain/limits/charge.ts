@@ -1,7 +1,10 @@
+import type { Attempt } from '../../../core/exchange.js'
 import { openPriceBook } from '../../../core/prices/book.js'
+import { givenUpOf } from '../../../core/prices/given-up.js'
 import { picoOf } from '../../../core/prices/money.js'
 import type { PriceOverride } from '../../../core/prices/override.js'
-import { price, type CallFacts } from '../../../core/prices/price.js'
+import { price, type CallFacts, type GivenUp } from '../../../core/prices/price.js'
+import type { AnswerFacts } from '../../../core/providers/answer.js'
 import { readUsage } from '../../../core/usage-reader.js'
 import { noUsage, type Usage } from '../../../core/usage.js'
 import type { CallRecord, Ending } from '../../record.js'
@@ -44,6 +47,30 @@ const isFree = ({ outcome, status }: Ending, usage: Usage): boolean =>
 /** Counts that grow from event to event stand for what came before the stream broke. */
 const isCut = ({ outcome }: Ending, finishReason: string | null): boolean => outcome !== 'complete' && finishReason === null
 
+const estimated = ({ inputTokens, outputTokens }: Estimate): Usage => ({
+  ...noUsage('not_on_wire'),
+  inputTokens,
+  outputTokens,
+  usageSource: 'estimated',
+})
+
+/** Those that were over before the one whose end this is. */
+const earlierAttempts = ({ attempts }: CallRecord): readonly Attempt[] =>
+  attempts === null ? [] : attempts.open ? attempts.over : attempts.over.slice(0, -1)
+
+/** What was told; input as estimated before and output by what came, where that was not told or stopped being told. */
+const asFarAsKnown = (told: Usage, ending: Ending, estimate: Estimate, facts: AnswerFacts | undefined): Usage => {
+  const came = Math.ceil((facts?.contentChars ?? 0) / charsPerToken)
+  const inputTokens = told.inputTokens ?? estimate.inputTokens
+  const outputTokens =
+    told.outputTokens !== null && !isCut(ending, facts?.finishReason ?? null)
+      ? told.outputTokens
+      : Math.max(told.outputTokens ?? 0, came)
+  if (told.usageSource === 'none') return { ...told, inputTokens, outputTokens, usageSource: 'estimated' }
+  // Told in parts, each with its own price: they are the whole.
+  return told.parts.length > 0 ? told : { ...told, inputTokens, outputTokens }
+}
+
 /**
  * Charges by the functions that price a row (cost.md). Nothing is tokenized here: what a provider does not tell is taken from lengths.
  *
@@ -52,37 +79,36 @@ const isCut = ({ outcome }: Ending, finishReason: string | null): boolean => out
 export const openCharges = (overrides: readonly PriceOverride[]): Charges => {
   const book = openPriceBook(overrides)
 
-  const centsOf = (record: CallRecord, usage: Usage, ending: Pick<Ending, 'outcome' | 'status'>): number | null => {
+  const centsOf = (
+    record: CallRecord,
+    usage: Usage,
+    { outcome, status }: Pick<Ending, 'outcome' | 'status'>,
+    givenUp: readonly GivenUp[],
+  ): number | null => {
     const { call, target, asked, reader } = record
     if (call === null || target === null) return null
     const facts: CallFacts = {
       provider: target.provider.name,
       api: target.route.api,
       endpoint: call.endpoint,
-      outcome: ending.outcome,
-      status: ending.status,
+      outcome,
+      status,
       requestModel: call.identity.modelOverride ?? asked?.model ?? null,
       responseModel: reader?.facts().responseModel ?? null,
       serverAddress: target.origin.slice(target.origin.indexOf('//') + 2),
       asked: asked?.priceFacts ?? {},
-      attempt: 1,
+      attempt: givenUp.length + 1,
       trustCost: target.provider.trustCost,
+      givenUp,
     }
     const { totalUsd } = price(usage, facts, new Date(record.startedAtMs), book)
     return totalUsd === null ? null : microCents(totalUsd)
   }
 
-  const estimated = ({ inputTokens, outputTokens }: Estimate): Usage => ({
-    ...noUsage('not_on_wire'),
-    inputTokens,
-    outputTokens,
-    usageSource: 'estimated',
-  })
-
   return {
     before: (record, estimate) => ({
       tokensMicro: (estimate.inputTokens + estimate.outputTokens) * 1e6,
-      centsMicro: centsOf(record, estimated(estimate), { outcome: 'complete', status: 200 }),
+      centsMicro: centsOf(record, estimated(estimate), { outcome: 'complete', status: 200 }, []),
     }),
     after: (record, ending, estimate) => {
       const { target, asked, reader } = record
@@ -92,23 +118,14 @@ export const openCharges = (overrides: readonly PriceOverride[]): Charges => {
         resHeaders: record.responseHeaders,
         requestModel: asked?.model ?? null,
       })
-      if (isFree(ending, told)) return nothing
-      const came = Math.ceil((facts?.contentChars ?? 0) / charsPerToken)
-      const inputTokens = told.inputTokens ?? estimate.inputTokens
-      const outputTokens =
-        told.outputTokens === null
-          ? came
-          : isCut(ending, facts?.finishReason ?? null)
-            ? Math.max(told.outputTokens, came)
-            : told.outputTokens
-      const asTold = inputTokens === told.inputTokens && outputTokens === (told.outputTokens ?? 0)
-      const usage: Usage =
-        asTold || told.parts.length > 0 || told.providerCostUsd !== null
-          ? told
-          : told.usageSource === 'none'
-            ? estimated({ inputTokens, outputTokens })
-            : { ...told, inputTokens, outputTokens }
-      return { tokensMicro: (inputTokens + outputTokens) * 1e6, centsMicro: centsOf(record, usage, ending) }
+      const givenUp = givenUpOf(earlierAttempts(record), target.route.api, told.inputTokens ?? estimate.inputTokens)
+      const before = givenUp.reduce((sum, { usage }) => sum + (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0), 0)
+      if (isFree(ending, told)) return { tokensMicro: before * 1e6, centsMicro: centsOf(record, told, ending, givenUp) }
+      const usage = asFarAsKnown(told, ending, estimate, facts)
+      return {
+        tokensMicro: (before + (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0)) * 1e6,
+        centsMicro: centsOf(record, usage, ending, givenUp),
+      }
     },
   }
 }

@@ -303,6 +303,29 @@ describe('tokens and cents', () => {
     expect((await call({ ...policy, body: chat({ max_tokens: 5 }) })).status).toBe(200)
   })
 
+  test('retries and other targets take no second request, and all that they used', async () => {
+    const { fake, call } = await house()
+    const requests = `5;w=${year};s=@session`
+    const tokens = `1000000;w=${year};u=tokens;s=@session`
+    // Three attempts: two are refused by the provider, which costs nothing; none of them answers.
+    const refused = await call(
+      weir(`${requests}, ${tokens}`, {
+        'x-fake': 'status=500',
+        'weir-session-id': '1',
+        'weir-retry-enabled': 'true',
+        'weir-retry-num': '2',
+        'weir-retry-min-timeout': '1',
+      }),
+    )
+    expect([refused.status, fake.total()]).toEqual([500, 3])
+    const probe = { body: chat({ max_tokens: 1 }), headers: { 'weir-session-id': '1' } }
+    const own = Math.ceil(probe.body.length / 4) + 1
+    const after = await call({ ...probe, headers: { ...probe.headers, 'weir-ratelimit-policy': tokens } })
+    expect(remaining(after)).toBe(1_000_000 - own)
+    const left = await call({ ...probe, headers: { ...probe.headers, 'weir-ratelimit-policy': requests } })
+    expect(remaining(left)).toBe(3)
+  })
+
   test('a client that leaves in mid-stream pays for what came', async () => {
     const at = await house()
     const policy = `1000000;w=${year};u=tokens`
