@@ -71,8 +71,8 @@ describe.each([
 
 test('56 the client of the leader leaves in the middle: the follower gets all of it, and both have their row', async () => {
   const { fake, proxy, call } = await house()
-  const fakes = { 'x-fake': 'chunks=12;gap=15;delay=30' }
-  const leader = call({ headers: { ...on, ...fakes }, body: stream, leaveAfter: 400 })
+  const fakes = { 'x-fake': 'chunks=60;gap=25;delay=30' }
+  const leader = call({ headers: { ...on, ...fakes }, body: stream, leaveAfter: 6000 })
   await asked(fake)
   const follower = call({ headers: { ...on, ...fakes }, body: stream })
   const left = await leader
