@@ -39,7 +39,7 @@ export const readyTargets = (
       const credential = credentialIn(head)
       const { provider, origin } = to.target
       const circuit = [provider.name, origin, content.asked?.model ?? '', credential === '' ? '' : fingerprint(credential)].join(
-        ' ',
+        '\n',
       )
       ready.push({ to, head, content, circuit, state: 'closed' })
     }
