@@ -55,6 +55,7 @@ const endings: readonly (readonly [RegExp, string, string])[] = [
   [/\/messages|:(?:streamRawPredict|rawPredict)/, 'anthropic', 'messages'],
   [/:(?:streamG|g)enerateContent/, 'gemini', 'generate_content'],
   [/:(?:embedContent|batchEmbedContents)/, 'gemini', 'embed_content'],
+  [/\/interactions(?:\/|\?|$)/, 'gemini', 'interactions'],
   [/\/audio\/transcriptions/, 'openai-chat', 'transcription'],
   [/\/audio\/speech/, 'openai-chat', 'speech'],
   [/\/images\//, 'openai-chat', 'images'],
