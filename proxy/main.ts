@@ -25,7 +25,8 @@ import { limitsBy } from './obtain/limits/limits.js'
 import { CallRecord } from './record.js'
 import type { BreakerStore } from './state/breaker-store.js'
 import { openMemoryBreaker } from './state/memory-breaker.js'
-import { openMemoryCache } from './state/memory-cache.js'
+import type { CacheStore } from './state/cache-store.js'
+import { openCacheStore } from './state/open-cache.js'
 import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
@@ -46,6 +47,8 @@ export interface ProxyDeps {
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void }
   /** Where the levels of limits are. Default: as configured. Closed with the proxy. */
   readonly limitStore?: LimitStore
+  /** Where answers are kept. Default: as configured. Closed with the proxy. */
+  readonly cacheStore?: CacheStore
 }
 
 export interface Proxy {
@@ -70,6 +73,7 @@ export const startProxy = async ({
   random = Math.random,
   log,
   limitStore,
+  cacheStore,
   breaker,
 }: ProxyDeps): Promise<Proxy> => {
   let config = first
@@ -84,7 +88,7 @@ export const startProxy = async ({
   const secret = serverSecret(first.dataDir)
   const fingerprint = fingerprinter(secret)
   const cacheSecret = createSecretKey(secret)
-  const store = openMemoryCache({ limitBytes: first.cache.memory, dir: join(first.dataDir, 'state', 'cache'), now })
+  const store = cacheStore ?? (await openCacheStore({ config: first, now, log }))
   const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
   const collected = { held: 0, limitBytes: first.cache.memory }
   const latencies = new Latencies(monotonic)
