@@ -12,6 +12,7 @@ import { admitBy } from './admit/admit.js'
 import { isAllowedHost } from './allowed-host.js'
 import { watchDeadlines } from './deadlines.js'
 import { pricingOnDemand } from './deliver/cost-in-answer.js'
+import { Drains } from './drains.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/identity.js'
 import { proxyMetrics } from './metrics.js'
@@ -91,6 +92,7 @@ export const startProxy = async ({
   const store = cacheStore ?? (await openCacheStore({ config: first, now, log }))
   const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
   const collected = { held: 0, limitBytes: first.cache.memory }
+  const drains = new Drains()
   const latencies = new Latencies(monotonic)
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
@@ -103,7 +105,7 @@ export const startProxy = async ({
     const providers = providersFrom(of)
     const pricesFailed = (cause: unknown): void => log.error({ err: cause }, 'The prices cannot be opened.')
     const pricing = pricingOnDemand(of.prices, pricesFailed)
-    const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing }
+    const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing, drains }
     const relay = relayBy({ config: of, deadlines, delivery })
     const pools = openPools(of.timeouts.connect)
     const bodies = {
@@ -141,6 +143,7 @@ export const startProxy = async ({
         now,
         random,
         breaker: circuits,
+        drains,
         latencies,
         fingerprint,
         estimate: estimateOnDemand(of.prices, pricesFailed),
