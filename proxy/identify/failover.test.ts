@@ -191,7 +191,12 @@ describe('other targets', () => {
     ['[]', 'no list'],
     ['[1]', 'entry 0 is no object'],
     ['[{}]', 'entry 0 names its target'],
-    ['[{"target":"a","target-url":"b"}]', 'entry 0 names its target'],
+    ['[{"target":"a","target-url":"https://b.example"}]', 'entry 0 names its target'],
+    ['[{"target-url":"b"}]', 'entry 0.target-url'],
+    ['[{"target-url":5}]', 'entry 0.target-url'],
+    ['[{"target-url":"ftp://b.example"}]', 'entry 0.target-url'],
+    ['[{"target-url":"https://u:p@b.example"}]', 'entry 0.target-url'],
+    ['[{"target-url":"https://b.example/?key=1"}]', 'entry 0.target-url'],
     ['[{"target":"a"},{"target":5}]', 'entry 1 names its target'],
     ['[{"target":"a","onCodes":5}]', 'entry 0.onCodes'],
     ['[{"target":"a","onCodes":["429"]}]', 'entry 0.onCodes'],
@@ -206,6 +211,16 @@ describe('other targets', () => {
   ])('Fallbacks: %s is refused in both dialects', (value, message) => {
     expect(refusal({ 'Weir-Fallbacks': value })).toContain(message)
     expect(refusal({ 'Helicone-Fallbacks': value })).toContain(message)
+  })
+
+  test('the path of an address counts under our name, and is dropped under Helicone’s', () => {
+    const value = '[{"target-url":"https://API.Example:443/base/"}]'
+    expect(read({ 'Weir-Fallbacks': value }).failover?.fallback?.targets[0]?.url).toBe('https://api.example/base')
+    const { failover, warnings } = read({ 'Helicone-Fallbacks': value })
+    expect([failover?.fallback?.targets[0]?.url, warnings]).toEqual([
+      'https://api.example',
+      ['path-dropped;h="helicone-fallbacks"'],
+    ])
   })
 
   test('both at once: ours wins over Helicone’s, and two of ours are refused', () => {
