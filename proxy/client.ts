@@ -3,11 +3,15 @@ import type { ServerResponse } from 'node:http'
 /** What is under way for a client, and has to end when it leaves. */
 export interface Leavable {
   clientLeft(): void
+  /** Only time passes: nothing is under way upstream. */
+  readonly idle?: boolean
 }
 
 /** The caller's side of a call: whether it is still there. */
 export interface Client {
   readonly gone: boolean
+  /** It is not there any more, and what is under way is read to its end all the same: nothing new is begun. */
+  readonly left?: boolean
   /** Told once when the client leaves before its answer was complete; each stage puts itself here. */
   serving: Leavable | null
 }

@@ -4,6 +4,7 @@ import { WeirError } from '../core/errors.js'
 import type { Family } from '../core/providers/registry.js'
 import { readAnswer } from '../core/providers/read-answer.js'
 import { maskSecrets } from '../core/redact.js'
+import { isDrained, mostDrainedBytes, type Drains } from './drains.js'
 import { sortAnswerHeaders } from './answer-headers.js'
 import type { Call, Reply, Sink } from './call.js'
 import type { Client, Leavable } from './client.js'
@@ -21,6 +22,7 @@ export interface DeliverDeps {
   /** A client that takes nothing for so long is closed. */
   readonly slowReaderMs: number
   readonly pricing: Pricing
+  readonly drains: Drains
 }
 
 /** Where these are noted, the event that ends the stream may have come unread: nobody can say that it did not. */
@@ -66,6 +68,8 @@ class Delivery implements Sink, Watched, Leavable {
   #onBoundary = false
   /** The client has left, and others wait for the answer: it is read to its end, and nothing of it is written. */
   #unseen = false
+  /** What came before the client left. */
+  #seenBytes = 0
   /** The upstream came to a proper end. */
   #upstreamWhole = true
   /** The answer can stand for others like it. */
@@ -213,7 +217,10 @@ class Delivery implements Sink, Watched, Leavable {
     const chunk = this.#hiding === null ? came : this.#hiding.push(came)
     record.response?.push(chunk)
     record.tap?.data(chunk)
-    if (this.#unseen) return
+    if (this.#unseen) {
+      if (record.drain !== null && this.#received - this.#seenBytes > mostDrainedBytes) this.#leave()
+      return
+    }
     if (this.#released) return this.#write(chunk)
     if (this.#held !== null) {
       if (this.#costIn !== 'head' || this.#received <= mostHeldBytes) return void this.#held.push(chunk)
@@ -414,10 +421,25 @@ class Delivery implements Sink, Watched, Leavable {
     this.#deps.deadlines.remove(this)
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer)
     const { tap } = this.#record
-    if (tap?.awaited !== true) return this.#leave()
+    if (tap?.awaited === true) {
+      tap.deserted = () => {
+        if (!this.#isDrained()) this.#leave()
+      }
+    } else if (!this.#isDrained()) return this.#leave()
     this.#unseen = true
-    tap.deserted = () => this.#leave()
     if (!this.#upstreamOver) this.#reply.body.resume()
+  }
+
+  /** Is it read to its end although nobody is there? */
+  #isDrained(): boolean {
+    const { call, target, cache } = this.#record
+    if (call === null || target === null || cache?.status === 'hit' || !isDrained(call, target)) return false
+    const drain = this.#record.drain ?? this.#deps.drains.enter()
+    if (drain === null) return false
+    this.#record.drain = drain
+    this.#seenBytes = this.#received
+    drain.over = () => this.#leave()
+    return true
   }
 
   /** Nobody wants the answer any more. */

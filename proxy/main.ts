@@ -12,6 +12,7 @@ import { admitBy } from './admit/admit.js'
 import { isAllowedHost } from './allowed-host.js'
 import { watchDeadlines } from './deadlines.js'
 import { pricingOnDemand } from './deliver/cost-in-answer.js'
+import { Drains } from './drains.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/identity.js'
 import { proxyMetrics } from './metrics.js'
@@ -25,7 +26,8 @@ import { limitsBy } from './obtain/limits/limits.js'
 import { CallRecord } from './record.js'
 import type { BreakerStore } from './state/breaker-store.js'
 import { openMemoryBreaker } from './state/memory-breaker.js'
-import { openMemoryCache } from './state/memory-cache.js'
+import type { CacheStore } from './state/cache-store.js'
+import { openCacheStore } from './state/open-cache.js'
 import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
@@ -46,6 +48,8 @@ export interface ProxyDeps {
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void }
   /** Where the levels of limits are. Default: as configured. Closed with the proxy. */
   readonly limitStore?: LimitStore
+  /** Where answers are kept. Default: as configured. Closed with the proxy. */
+  readonly cacheStore?: CacheStore
 }
 
 export interface Proxy {
@@ -70,6 +74,7 @@ export const startProxy = async ({
   random = Math.random,
   log,
   limitStore,
+  cacheStore,
   breaker,
 }: ProxyDeps): Promise<Proxy> => {
   let config = first
@@ -84,9 +89,10 @@ export const startProxy = async ({
   const secret = serverSecret(first.dataDir)
   const fingerprint = fingerprinter(secret)
   const cacheSecret = createSecretKey(secret)
-  const store = openMemoryCache({ limitBytes: first.cache.memory, dir: join(first.dataDir, 'state', 'cache'), now })
+  const store = cacheStore ?? (await openCacheStore({ config: first, now, log }))
   const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
   const collected = { held: 0, limitBytes: first.cache.memory }
+  const drains = new Drains()
   const latencies = new Latencies(monotonic)
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
@@ -99,7 +105,7 @@ export const startProxy = async ({
     const providers = providersFrom(of)
     const pricesFailed = (cause: unknown): void => log.error({ err: cause }, 'The prices cannot be opened.')
     const pricing = pricingOnDemand(of.prices, pricesFailed)
-    const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing }
+    const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing, drains }
     const relay = relayBy({ config: of, deadlines, delivery })
     const pools = openPools(of.timeouts.connect)
     const bodies = {
@@ -137,6 +143,7 @@ export const startProxy = async ({
         now,
         random,
         breaker: circuits,
+        drains,
         latencies,
         fingerprint,
         estimate: estimateOnDemand(of.prices, pricesFailed),

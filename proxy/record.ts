@@ -28,6 +28,7 @@ import { Attempts, saidOf } from './attempts.js'
 import { BodyCopy } from './body-copy.js'
 import type { CacheUse, Tap } from './cache-use.js'
 import type { Call, Target } from './call.js'
+import type { Drain } from './drains.js'
 import type { LimitUse } from './limit-use.js'
 import type { ProxyMetrics } from './metrics.js'
 
@@ -127,6 +128,8 @@ export class CallRecord {
   cache: CacheUse | null = null
   /** Gets a copy of the answer as it is relayed. */
   tap: Tap | null = null
+  /** It is read to its end although its client has left; `null` = the client is there. */
+  drain: Drain | null = null
   /** Of a call that may make several; `null` = it makes one. */
   attempts: Attempts | null = null
   /** True once the start record was written, or tried to be. */
@@ -372,6 +375,7 @@ export class CallRecord {
     this.ended = true
     this.mark('closed')
     this.settling?.(ending)
+    this.drain?.close()
     this.#endKind = ending.error?.kind ?? ''
     this.#deps.metrics.ended({
       provider: this.target?.provider.name ?? '',

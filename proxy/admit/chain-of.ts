@@ -2,12 +2,12 @@ import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import type { Asked } from '../../core/providers/read-request.js'
 import type { Provider } from '../../core/providers/registry.js'
-import { resolveModel } from '../../core/providers/routes.js'
+import { pathAt, resolveModel, routeOf } from '../../core/providers/routes.js'
 import type { Call, Target } from '../call.js'
 import type { Chain, ChainTarget } from '../chain.js'
 import type { FailoverAsked } from '../identify/failover.js'
 import type { TargetAsked } from '../identify/fallback.js'
-import { pathAtProvider } from './path-at.js'
+import { pathAtProvider, type PathAt } from './path-at.js'
 
 interface Rules {
   readonly config: Config
@@ -60,19 +60,53 @@ const named = (name: string, { header }: Naming, { providers, config }: Rules): 
   )
 }
 
-const resolved = (asked: TargetAsked, index: number, naming: Naming, rules: Rules): ChainTarget => {
+/** The provider at an address, and the call's path there; `null` = nobody is known at it. */
+const atAddress = (address: string, { call, own }: Naming, { providers }: Rules): PathAt | null => {
+  const { origin, pathname } = new URL(address)
+  const base = pathname === '/' ? '' : pathname
+  for (const provider of new Set(providers.values())) {
+    if (provider.origin !== origin && !(provider === own.provider && own.origin === origin)) continue
+    const [path = '', query] = own.path.split('?', 2)
+    const there = pathAt(provider, base + path)
+    if (there === null) continue
+    return {
+      target: {
+        provider,
+        origin,
+        path: there.path + (query === undefined ? '' : `?${query}`),
+        route: routeOf(provider, call.method, there.path.replaceAll(/%3a/gi, ':'), there.family),
+      },
+      modelInPath: true,
+    }
+  }
+  return null
+}
+
+const found = (asked: TargetAsked, naming: Naming, rules: Rules): PathAt & { readonly model: string | null } => {
   const { call, own, header } = naming
-  if (asked.name === null) return refuse(header, 'this Weir takes no "target-url" in it; name the provider by "target".')
-  const { provider, model } = named(asked.name, naming, rules)
-  const at = pathAtProvider(call, own, provider, model)
-  if (at === null)
+  if (asked.url !== null) {
+    const at = atAddress(asked.url, naming, rules)
+    if (at !== null && at.target.route.family === own.route.family) return { ...at, model: null }
     throw new WeirError(
-      'family_unsupported',
-      `${header}: ${provider.name} does not offer ${call.endpoint.replace(/^\S+ /, '')} itself, or only with a resource or region.`,
+      'policy_denied',
+      `${header}: "${shown(asked.url)}" is the address of no provider that is known here and speaks this API. Add it to providers in weir.yaml.`,
       { param: header },
     )
+  }
+  const { provider, model } = named(asked.name ?? '', naming, rules)
+  const at = pathAtProvider(call, own, provider, model)
+  if (at !== null) return { ...at, model }
+  throw new WeirError(
+    'family_unsupported',
+    `${header}: ${provider.name} does not offer ${call.endpoint.replace(/^\S+ /, '')} itself, or only with a resource or region.`,
+    { param: header },
+  )
+}
+
+const resolved = (asked: TargetAsked, index: number, naming: Naming, rules: Rules): ChainTarget => {
+  const { model, ...at } = found(asked, naming, rules)
   return {
-    name: nameOf(provider.name, model ?? naming.model),
+    name: nameOf(at.target.provider.name, model ?? naming.model),
     ...at,
     index,
     isOwn: false,

@@ -127,33 +127,49 @@ const headersIn = (value: unknown): readonly string[] | null => {
   return flat
 }
 
+/**
+ * An address without user, query or fragment. Helicone drops its path, and so is it done under that name.
+ *
+ * @returns `null` when it is none.
+ */
+const addressIn = (value: unknown, found: OwnValue, own: OwnValues): string | null => {
+  if (typeof value !== 'string' || !/^https?:\/\//i.test(value)) return null
+  const url = URL.parse(value)
+  if (url === null || url.username !== '' || url.password !== '' || /[?#]/.test(value)) return null
+  const path = url.pathname.replace(/\/+$/, '')
+  if (found.dialect === 'weir' || path === '') return url.origin + path
+  own.warn('path-dropped', found.name)
+  return url.origin
+}
+
 const known: ReadonlySet<string> = new Set(['target', 'target-url', 'headers', 'onCodes', 'bodyKeyOverride'])
 
-const entryFrom = (found: OwnValue, entry: unknown, at: number): TargetAsked => {
+const entryFrom = (found: OwnValue, entry: unknown, at: number, own: OwnValues): TargetAsked => {
   const wrong = (what: string): never => refuse(found, `entry ${at}${what};`)
   if (!isObject(entry)) return wrong(' is no object')
   const { target, 'target-url': url, headers, onCodes, bodyKeyOverride } = entry
   const unknown = Object.keys(entry).find((key) => !known.has(key))
   if (unknown !== undefined) wrong(` has a key "${unknown.replaceAll(/[^ -~]/g, '?').slice(0, 64)}" that is not known`)
   const name = typeof target === 'string' && target !== '' ? target : null
-  const address = typeof url === 'string' && url !== '' ? url : null
+  const address = addressIn(url, found, own)
+  if (url !== undefined && address === null) wrong('.target-url is an http(s) URL without user, query or fragment')
   if ((name === null) === (address === null)) wrong(' names its target by "target" or by "target-url"')
   const leaveOn = onCodes === undefined ? null : codesIn(onCodes)
   if (onCodes !== undefined && leaveOn === null) wrong('.onCodes is a list of statuses and of {"from":500,"to":599}')
-  const own = headers === undefined ? null : headersIn(headers)
-  if (headers !== undefined && own === null) wrong('.headers holds texts')
+  const ownHeaders = headers === undefined ? null : headersIn(headers)
+  if (headers !== undefined && ownHeaders === null) wrong('.headers holds texts')
   if (bodyKeyOverride !== undefined && !isObject(bodyKeyOverride)) wrong('.bodyKeyOverride is an object')
   return {
     ...plain,
     name,
     url: address,
     leaveOn,
-    headers: own,
+    headers: ownHeaders,
     override: isObject(bodyKeyOverride) ? bodyKeyOverride : null,
   }
 }
 
-const jsonIn = (found: OwnValue): readonly TargetAsked[] => {
+const jsonIn = (found: OwnValue, own: OwnValues): readonly TargetAsked[] => {
   if (Buffer.byteLength(found.value, 'latin1') > mostJsonBytes) return refuse(found, `over ${mostJsonBytes} bytes;`)
   let entries: unknown
   try {
@@ -164,7 +180,7 @@ const jsonIn = (found: OwnValue): readonly TargetAsked[] => {
   }
   if (!Array.isArray(entries) || entries.length === 0) return refuse(found, 'no list of targets;')
   if (entries.length > mostTargets) return refuse(found, `${entries.length} targets are too many;`)
-  return entries.map((entry, index) => entryFrom(found, entry, index))
+  return entries.map((entry, index) => entryFrom(found, entry, index, own))
 }
 
 /**
@@ -184,5 +200,5 @@ export const readFallback = (own: OwnValues): FallbackAsked | null => {
     const targets = listIn(after)
     return targets.length === 0 ? null : { form: 'after', header: after.name, targets }
   }
-  return all === undefined ? null : { form: 'whole', header: all.name, targets: jsonIn(all) }
+  return all === undefined ? null : { form: 'whole', header: all.name, targets: jsonIn(all, own) }
 }

@@ -1,4 +1,5 @@
 import { readCache, type CacheAsked } from './cache.js'
+import { readDisconnect, type Disconnect } from './disconnect.js'
 import { readFailover, type FailoverAsked } from './failover.js'
 import type { OwnValues } from './own-values.js'
 import { readRateLimit, type RateLimitAsked } from './rate-limit-policy.js'
@@ -10,9 +11,10 @@ export interface Steering {
   readonly failover: FailoverAsked | null
   /** Policies the call brings along. */
   readonly rateLimit: RateLimitAsked | null
+  readonly disconnect: Disconnect | null
 }
 
-export const noSteering: Steering = { cache: null, failover: null, rateLimit: null }
+export const noSteering: Steering = { cache: null, failover: null, rateLimit: null, disconnect: null }
 
 /**
  * Each part is read by a file of its own.
@@ -23,5 +25,8 @@ export const readSteering = (own: OwnValues, cacheControl: string | null): Steer
   const cache = readCache(own, cacheControl)
   const failover = readFailover(own)
   const rateLimit = readRateLimit(own)
-  return cache === null && failover === null && rateLimit === null ? noSteering : { cache, failover, rateLimit }
+  const disconnect = readDisconnect(own)
+  return cache === null && failover === null && rateLimit === null && disconnect === null
+    ? noSteering
+    : { cache, failover, rateLimit, disconnect }
 }

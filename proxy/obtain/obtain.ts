@@ -1,5 +1,7 @@
 import type { Config } from '../../core/config.js'
+import type { Drains } from '../drains.js'
 import { cachedBy, type CacheDeps } from './cache/cache.js'
+import { drainedBy } from './drained.js'
 import type { ForwardDeps } from './forward.js'
 import type { Limits } from './limits/limits.js'
 import type { ChainDeps } from './failover/chain-run.js'
@@ -10,10 +12,11 @@ import type { Obtain } from './stage.js'
 
 /** The way to an answer: each stage wraps the next, and whoever asked for nothing goes straight through. */
 export const obtainBy = (
-  deps: ForwardDeps & ChainDeps & { readonly config: Config; readonly cache: CacheDeps; readonly limits: Limits },
+  deps: ForwardDeps &
+    ChainDeps & { readonly config: Config; readonly cache: CacheDeps; readonly limits: Limits; readonly drains: Drains },
 ): Obtain => {
   const send = sendBy(deps)
-  const obtain = cachedBy(deps.cache)(deps.limits.stage(failoverBy(deps, send)(sendOnceBy(send))))
+  const obtain = cachedBy(deps.cache)(deps.limits.stage(drainedBy(deps.drains)(failoverBy(deps, send)(sendOnceBy(send)))))
   return async (admitted, record, client) => {
     try {
       return await obtain(admitted, record, client)

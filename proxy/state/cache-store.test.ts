@@ -1,11 +1,21 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { tenantId } from '../../core/tenant.js'
 import { decodeEntry, encodeEntry } from './cache-file.js'
-import { entryBytes, type CacheEntry } from './cache-store.js'
+import { entryBytes, type CacheEntry, type CacheStore } from './cache-store.js'
 import { openMemoryCache, type MemoryCache } from './memory-cache.js'
+import { openRedisCache } from './redis-cache.js'
+import { openRedisLink, type RedisLink } from './redis-link.js'
+import { redisServer, startTestRedis, type TestRedis } from './testing-redis.js'
+
+let redis: TestRedis
+beforeAll(async () => {
+  if (redisServer !== null) redis = await startTestRedis(redisServer)
+})
+afterAll(async () => redis?.close())
 
 const acme = tenantId('acme')
 const beta = tenantId('beta')
@@ -49,54 +59,87 @@ const entry = (id: string, more: Partial<CacheEntry> = {}): CacheEntry => ({
   ...more,
 })
 const one = { slots: 1, maxAgeMs: minute }
-const idOf = async (store: MemoryCache, tenant = acme, name = key(1), wanted = one): Promise<string | null> =>
+const idOf = async (store: CacheStore, tenant = acme, name = key(1), wanted = one): Promise<string | null> =>
   (await store.find(tenant, name, wanted))?.entry.id ?? null
 
-test('what was saved for one tenant is found for it alone', async () => {
-  const store = opened()
-  await store.save(acme, key(1), 1, entry('a'))
-  expect(await store.find(acme, key(1), one)).toEqual({ entry: entry('a'), slot: 0 })
-  expect(await idOf(store, beta)).toBeNull()
-  expect(await idOf(store, acme, key(2))).toBeNull()
-  await store.save(beta, key(1), 1, entry('b'))
-  expect([await idOf(store), await idOf(store, beta)]).toEqual(['a', 'b'])
-})
+const link = async (): Promise<RedisLink> => {
+  // What is right is not a matter of speed here: a busy machine may answer later than the deadline of a call.
+  const opened = openRedisLink({ url: redis.url, deadlineMs: 10_000, changed: () => undefined })
+  await opened.begun
+  return opened
+}
+const always = (): number => 0
+const engines = [
+  { name: 'memory', skip: false, open: (random = always): Promise<CacheStore> => Promise.resolve(opened({ random })) },
+  {
+    name: 'redis',
+    skip: redisServer === null,
+    open: async (random = always): Promise<CacheStore> => openRedisCache({ link: await link(), now, random }),
+  },
+]
 
-test('an answer lives as long as whoever saved it said, and is no older than whoever reads it wants', async () => {
-  const store = opened()
-  const from = clock.ms
-  await store.save(acme, key(1), 1, entry('a'))
-  clock.ms = from + 30_000
-  expect(await idOf(store)).toBe('a')
-  expect(await idOf(store, acme, key(1), { slots: 1, maxAgeMs: 29_999 })).toBeNull()
-  expect(await idOf(store)).toBe('a')
-  clock.ms = from + minute
-  expect(await idOf(store, acme, key(1), { slots: 1, maxAgeMs: 10 * minute })).toBeNull()
-  expect(store.bytes()).toBe(0)
-})
+describe.each(engines)('$name', ({ skip, open: begin }) => {
+  const open = async (random = always): Promise<CacheStore> => {
+    const store = await begin(random)
+    onTestFinished(() => store.close())
+    return store
+  }
+  let keys = 1000
+  /** No other test has used it. */
+  let name = ''
+  beforeEach(() => {
+    name = key(++keys)
+  })
+  const idIn = (store: CacheStore, tenant = acme, wanted = one): Promise<string | null> => idOf(store, tenant, name, wanted)
 
-test('several slots: a hit once all are full, each as likely; fewer slots are the first ones; then the oldest gives way', async () => {
-  let drawn = 0
-  const store = opened({ random: () => drawn })
-  const three = { slots: 3, maxAgeMs: minute }
-  for (const id of ['a', 'b', 'c']) {
-    expect(await idOf(store, acme, key(1), three)).toBeNull()
-    await store.save(acme, key(1), 3, entry(id))
-    clock.ms += 10
-  }
-  for (const [at, id] of [
-    [0, 'a'],
-    [0.34, 'b'],
-    [0.67, 'c'],
-    [0.999, 'c'],
-  ] as const) {
-    drawn = at
-    expect(await idOf(store, acme, key(1), three)).toBe(id)
-  }
-  expect(await idOf(store)).toBe('a')
-  await store.save(acme, key(1), 3, entry('d'))
-  drawn = 0
-  expect(await idOf(store, acme, key(1), three)).toBe('d')
+  test.skipIf(skip)('what was saved for one tenant is found for it alone', async () => {
+    const store = await open()
+    await store.save(acme, name, 1, entry('a'))
+    expect(await store.find(acme, name, one)).toEqual({ entry: entry('a'), slot: 0 })
+    expect(await idIn(store, beta)).toBeNull()
+    expect(await idOf(store, acme, key(2))).toBeNull()
+    await store.save(beta, name, 1, entry('b'))
+    expect([await idIn(store), await idIn(store, beta)]).toEqual(['a', 'b'])
+  })
+
+  test.skipIf(skip)('an answer lives as long as whoever saved it said, and is no older than whoever reads it wants', async () => {
+    const store = await open()
+    const from = clock.ms
+    await store.save(acme, name, 1, entry('a'))
+    clock.ms = from + 30_000
+    expect(await idIn(store)).toBe('a')
+    expect(await idIn(store, acme, { slots: 1, maxAgeMs: 29_999 })).toBeNull()
+    expect(await idIn(store)).toBe('a')
+    clock.ms = from + minute
+    expect(await idIn(store, acme, { slots: 1, maxAgeMs: 10 * minute })).toBeNull()
+  })
+
+  test.skipIf(skip)(
+    'several slots: a hit once all are full, each as likely; fewer slots are the first ones; then the oldest gives way',
+    async () => {
+      let drawn = 0
+      const store = await open(() => drawn)
+      const three = { slots: 3, maxAgeMs: minute }
+      for (const id of ['a', 'b', 'c']) {
+        expect(await idIn(store, acme, three)).toBeNull()
+        await store.save(acme, name, 3, entry(id))
+        clock.ms += 10
+      }
+      for (const [at, id] of [
+        [0, 'a'],
+        [0.34, 'b'],
+        [0.67, 'c'],
+        [0.999, 'c'],
+      ] as const) {
+        drawn = at
+        expect(await idIn(store, acme, three)).toBe(id)
+      }
+      expect(await idIn(store)).toBe('a')
+      await store.save(acme, name, 3, entry('d'))
+      drawn = 0
+      expect(await idIn(store, acme, three)).toBe('d')
+    },
+  )
 })
 
 test('memory and disk stay within their bound; what was used last stays', async () => {
@@ -179,3 +222,25 @@ test("a folder that cannot be written, and files that are nobody else's, do no h
   await beside.listed
   expect(beside.bytes()).toBe(0)
 })
+
+test.skipIf(redisServer === null)(
+  'Redis: an answer leaves by itself, a changed one is none, and many proxies share them all',
+  async () => {
+    const [one, other] = [openRedisCache({ link: await link(), now }), openRedisCache({ link: await link(), now })]
+    const client = new Redis(redis.url)
+    onTestFinished(() => Promise.all([one.close(), other.close(), client.quit()]).then(() => undefined))
+    const name = key(5000)
+    const big = Buffer.alloc(2_000_000, 200)
+    await one.save(acme, name, 1, entry('big', { body: big, chunkBytes: [big.length], gapsMs: [0] }))
+    const found = await other.find(acme, name, { slots: 1, maxAgeMs: minute })
+    expect(found?.entry.body.equals(big)).toBe(true)
+    const slot = `weir:cache:{acme/${name}}:0`
+    const left = await client.pttl(slot)
+    expect(left).toBeGreaterThan(0)
+    expect(left).toBeLessThanOrEqual(minute)
+    const bytes = (await client.hgetBuffer(slot, 'v')) ?? Buffer.alloc(0)
+    bytes[bytes.length - 1] = 0
+    await client.hset(slot, 'v', bytes)
+    expect(await other.find(acme, name, { slots: 1, maxAgeMs: minute })).toBeNull()
+  },
+)

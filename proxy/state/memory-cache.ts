@@ -105,14 +105,13 @@ export const openMemoryCache = ({ limitBytes, dir, now, random = Math.random }: 
 
   return {
     find,
-    save: (tenant, key, slots, entry) => {
+    save: async (tenant, key, slots, entry) => {
       const bytes = entryBytes(entry)
       if (bytes <= limitBytes) {
         const name = nameOf(tenant, key, slotFor(tenant, key, slots))
         kept.set(name, { bytes, entry })
         folder.write(name, entry)
       }
-      return Promise.resolve()
     },
     close: async () => {
       await listed

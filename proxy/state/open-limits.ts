@@ -23,15 +23,18 @@ export const openLimitStore = async ({ config, now, log }: Deps): Promise<LimitS
       failed: (cause) => log.error({ err: cause }, 'The levels of limits cannot be saved.'),
     })
   const [{ openRedisLink }, { openRedisLimits }] = await Promise.all([import('./redis-link.js'), import('./redis-limits.js')])
+  let wasAway = false
   const link = openRedisLink({
     url: config.redisUrl,
-    changed: (isUp, cause) =>
-      isUp
-        ? log.warn({}, 'Redis answers: limits are enforced.')
-        : log.error(
-            { reason: cause?.message ?? 'it does not answer' },
-            'Redis is away: limits.onStoreError says what happens to calls.',
-          ),
+    changed: (isUp, cause) => {
+      if (!isUp)
+        log.error(
+          { reason: cause?.message ?? 'it does not answer' },
+          'Redis is away: limits.onStoreError says what happens to calls.',
+        )
+      else if (wasAway) log.warn({}, 'Redis answers again: limits are enforced.')
+      wasAway = !isUp
+    },
   })
   await link.begun
   return openRedisLimits(link)

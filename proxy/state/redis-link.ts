@@ -13,6 +13,9 @@ export interface RedisLinkOptions {
 /** A script: its keys, then its arguments. */
 export type RedisScript = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
 
+/** A script that is given bytes, and answers with them. */
+export type RedisBytesScript = (keys: readonly string[], args: readonly (string | number | Buffer)[]) => Promise<unknown>
+
 /** A connection that no call waits for longer than the deadline, and not at all while Redis is known to be away. */
 export interface RedisLink {
   /** Resolves with the first connection, or after a second without one. */
@@ -20,6 +23,7 @@ export interface RedisLink {
   readonly isUp: boolean
   /** Makes a Lua script callable; it is sent once per connection, then named by its digest. */
   script(name: string, lua: string): RedisScript
+  bytesScript(name: string, lua: string): RedisBytesScript
   /**
    * @param late Gets an answer that came after the deadline.
    * @throws StoreDown
@@ -83,17 +87,21 @@ export const openRedisLink = ({ url, deadlineMs = deadline, changed }: RedisLink
     tell()
   })
 
+  /** @param as The client's name for the script, which says whether its answer is text or bytes. */
+  const defined = (name: string, as: string, lua: string): RedisBytesScript => {
+    redis.defineCommand(name, { lua })
+    const call = (redis as unknown as Record<string, (...args: readonly (string | number | Buffer)[]) => Promise<unknown>>)[as]
+    if (call === undefined) throw new TypeError(`The script ${name} was not defined.`)
+    return (keys, args) => call.call(redis, keys.length, ...keys, ...args)
+  }
+
   return {
     begun,
     get isUp() {
       return isReady && !isSilent
     },
-    script: (name, lua) => {
-      redis.defineCommand(name, { lua })
-      const call = (redis as unknown as Record<string, (...args: readonly (string | number)[]) => Promise<unknown>>)[name]
-      if (call === undefined) throw new TypeError(`The script ${name} was not defined.`)
-      return (keys, args) => call.call(redis, keys.length, ...keys, ...args)
-    },
+    script: (name, lua) => defined(name, name, lua),
+    bytesScript: (name, lua) => defined(name, `${name}Buffer`, lua),
     run: <T>(send: () => Promise<T>, late?: (answer: T) => void) => {
       if (!isReady || isSilent) return Promise.reject(new StoreDown('Redis is known to be away.'))
       return new Promise<T>((resolve, reject) => {

@@ -2,6 +2,10 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startFakeProvider, type FakeProvider } from '../../../cli/fake-provider/server.js'
+import type { CacheStore } from '../../state/cache-store.js'
+import { openRedisCache } from '../../state/redis-cache.js'
+import { openRedisLink } from '../../state/redis-link.js'
+import { redisServer, startTestRedis, type TestRedis } from '../../state/testing-redis.js'
 import { post, startTestProxy, testDataDir, type Got, type Sent, type TestProxy } from './testing.js'
 
 const fakeProvider = async (): Promise<FakeProvider> => {
@@ -384,5 +388,63 @@ describe('a restart', () => {
       expect([code, headers['weir-cache']]).toEqual([200, 'MISS'])
       await after.drain()
     }
+  })
+})
+
+describe('the store', () => {
+  const failing = (find: CacheStore['find']): CacheStore => ({
+    find,
+    save: () => Promise.reject(new Error('down')),
+    close: () => Promise.resolve(),
+  })
+
+  test.each<[string, CacheStore['find']]>([
+    ['fails', () => Promise.reject(new Error('down'))],
+    ['never answers', () => new Promise(() => undefined)],
+  ])('%s: every call is a miss, and goes on', async (_, find) => {
+    const fake = await fakeProvider()
+    const proxy = await startTestProxy(fake.origin, { cacheStore: failing(find) })
+    for (let n = 0; n < 2; n++) {
+      const got = await post(proxy.port, { headers: on, body: chat() })
+      expect([got.status, status(got), got.end]).toEqual([200, 'MISS', 'whole'])
+    }
+    // Identical calls at once are one all the same.
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => post(proxy.port, { headers: { ...on, 'x-fake': 'delay=100' }, body: chat() })),
+    )
+    expect(answers.map(status).sort()).toEqual(['HIT', 'HIT', 'MISS'])
+    expect(fake.total()).toBe(3)
+  })
+
+  describe.skipIf(redisServer === null)('in Redis', () => {
+    const stores = async (redis: TestRedis): Promise<CacheStore[]> =>
+      Promise.all(
+        [1, 2].map(async () => {
+          const link = openRedisLink({ url: redis.url, deadlineMs: 10_000, changed: () => undefined })
+          await link.begun
+          return openRedisCache({ link, now: Date.now })
+        }),
+      )
+
+    test('two proxies share answers; Redis dies: a miss; Redis is back: hits again', async () => {
+      const fake = await fakeProvider()
+      const redis = await startTestRedis(redisServer ?? '')
+      onTestFinished(() => redis.close())
+      const dataDir = testDataDir()
+      const [one, other] = await stores(redis)
+      if (one === undefined || other === undefined) throw new Error('There are two.')
+      // Of one installation: keys are made under its secret.
+      const first = await startTestProxy(fake.origin, { cacheStore: one, dataDir })
+      const second = await startTestProxy(fake.origin, { cacheStore: other, dataDir })
+      const miss = await post(first.port, { headers: on, body: chat({ stream: true }) })
+      const hit = await post(second.port, { headers: on, body: chat({ stream: true }) })
+      expect([status(miss), status(hit), hit.headers['weir-cache-id'], fake.total()]).toEqual(['MISS', 'HIT', miss.id, 1])
+      expect(hit.bytes).toEqual(miss.bytes)
+      await redis.kill()
+      const without = await post(second.port, { headers: on, body: chat({ stream: true }) })
+      expect([without.status, status(without), without.end]).toEqual([200, 'MISS', 'whole'])
+      await redis.startAgain()
+      await expect.poll(async () => status(await post(second.port, { headers: on, body: chat({ stream: true }) }))).toBe('HIT')
+    })
   })
 })

@@ -34,7 +34,9 @@ export const startTestProxy = async (
     yaml = '',
     dataDir = testDataDir(),
     ...more
-  }: { readonly yaml?: string; readonly dataDir?: string } & Partial<Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore'>> = {},
+  }: { readonly yaml?: string; readonly dataDir?: string } & Partial<
+    Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore' | 'cacheStore'>
+  > = {},
 ): Promise<TestProxy> => {
   const records: TestProxy['records'] = []
   const journal: JournalWriter = {

@@ -17,6 +17,7 @@ export const backOffMs = (
 
 /** Waits for a retry. */
 class Waiting implements Watched, Leavable {
+  readonly idle = true
   dueAt = 0
   slot = -1
   #timer: NodeJS.Timeout | null = null
@@ -60,7 +61,7 @@ class Waiting implements Watched, Leavable {
  * @throws ClientGone; WeirError `draining`.
  */
 export const waitMs = (ms: number, client: Client, deadlines: Deadlines): Promise<void> => {
-  if (client.gone) return Promise.reject(new ClientGone())
+  if (client.gone || client.left === true) return Promise.reject(new ClientGone())
   const waiting = new Waiting(deadlines)
   client.serving = waiting
   // A timer may fire a little before its time, and asked is asked.

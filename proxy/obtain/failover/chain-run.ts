@@ -131,6 +131,10 @@ export class ChainRun {
       const tried = await this.#try(ready, retry)
       if ('body' in tried) return tried
       this.#noteHealth(ready, tried.failure.kind, tried.advice.waitMs)
+      if (this.#hasLeft) {
+        this.#close(tried, ready)
+        throw new ClientGone()
+      }
       const others = this.#nextAfter(tried, ready)
       const wait = this.#waitBefore(retry, tried, ready, others.length > 0)
       if (wait === null && others.length === 0) return this.#giveUp(tried)
@@ -143,8 +147,12 @@ export class ChainRun {
         ready = (await this.#pick(others)) ?? ready
         retry = 0
       }
-      if (this.#client.gone) throw new ClientGone()
+      if (this.#hasLeft) throw new ClientGone()
     }
+  }
+
+  get #hasLeft(): boolean {
+    return this.#client.gone || this.#client.left === true
   }
 
   /** Who can be sent to, in the order in which they are tried: those that failed of late come last, unless all did. */

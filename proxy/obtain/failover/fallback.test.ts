@@ -120,6 +120,26 @@ test('26: overrides are merged into the original body each time', async () => {
   expect(end.attempts.map(({ model }) => model)).toEqual(['gpt-4.1', 'one', 'two'])
 })
 
+test('targets by their address, as Helicone has them', async () => {
+  const { a, b, ask } = await open()
+  const entries = [
+    { 'target-url': a.origin, headers: { Authorization: 'Bearer sk-a' }, onCodes: [{ from: 400, to: 599 }] },
+    { 'target-url': `${b.origin}/openai`, headers: { Authorization: 'Bearer gsk_b' }, bodyKeyOverride: { model: 'llama' } },
+  ]
+  a.plan('status=400')
+  const got = await ask({ 'Weir-Fallbacks': JSON.stringify(entries) })
+  expect([got.status, got.headers['weir-provider'], got.headers['weir-model']]).toEqual([200, 'groq', 'llama'])
+  expect(a.seen[0]).toMatchObject({ path: '/v1/chat/completions', headers: { authorization: 'Bearer sk-a' } })
+  expect(b.seen[0]).toMatchObject({ path: '/openai/v1/chat/completions', headers: { authorization: 'Bearer gsk_b' } })
+  a.plan('status=500')
+  const dropped = await ask({ 'Helicone-Fallbacks': JSON.stringify(entries) })
+  // Of the providers at that address now the first that takes the path.
+  expect([dropped.status, b.seen[1]?.path]).toEqual([200, '/v1/chat/completions'])
+  expect(dropped.headers['weir-warning']).toContain('path-dropped')
+  const denied = await ask({ 'Helicone-Fallbacks': '[{"target-url":"http://169.254.169.254"}]' })
+  expect([denied.status, denied.headers['weir-error'], a.seen.length]).toEqual([403, 'policy_denied', 2])
+})
+
 test('onCodes tell after what an entry is left', async () => {
   const { a, b, ask } = await open()
   const entries = (onCodes: unknown): string =>

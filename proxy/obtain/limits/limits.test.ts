@@ -1,9 +1,10 @@
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startFakeProvider, type FakeProvider } from '../../../cli/fake-provider/server.js'
 import { openRedisLimits } from '../../state/redis-limits.js'
 import { openRedisLink } from '../../state/redis-link.js'
 import { redisServer, startTestRedis, type TestRedis } from '../../state/testing-redis.js'
-import type { LimitStore } from '../../state/limit-store.js'
+import type { LimitStore, Taken } from '../../state/limit-store.js'
 import { post, startTestProxy, type Got, type Sent, type TestProxy } from '../cache/testing.js'
 
 interface House {
@@ -252,6 +253,34 @@ describe('policies of the operator', () => {
     const bad = await relayed({ authorization: 'Bearer two', 'helicone-ratelimit-policy': '1;w=60;s=user' })
     expect([bad.status, bad.headers.get('weir-ratelimit-error')]).toEqual([200, 'segment_missing'])
   })
+})
+
+test('a client that leaves a WebSocket while the store is asked has its row', async () => {
+  let asked: (() => void) | null = null
+  const isAsked = new Promise<void>((resolve) => (asked = resolve))
+  let answer: (taken: Taken) => void = () => undefined
+  const limitStore: LimitStore = {
+    take: () => {
+      asked?.()
+      return new Promise((resolve) => (answer = resolve))
+    },
+    settle: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  }
+  const { proxy } = await house('', { limitStore })
+  const socket = connect(proxy.port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(
+    'GET /openai/v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nWeir-RateLimit-Policy: 1;w=60\r\n\r\n',
+  )
+  await isAsked
+  socket.destroy()
+  await expect.poll(async () => (await fetch(`http://127.0.0.1:${proxy.port}/healthz`)).ok).toBe(true)
+  answer({ taken: true, states: [{ levelMicro: 0, waitMs: 0, fullMs: 0 }] })
+  await expect
+    .poll(() => proxy.records.filter(({ type }) => type === 'end').map(({ exchange }) => exchange.outcome))
+    .toEqual(['client_abort'])
 })
 
 describe('tokens and cents', () => {

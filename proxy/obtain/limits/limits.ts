@@ -207,7 +207,13 @@ export const limitsBy = ({ config, store, charges, unenforced }: LimitsDeps): Li
   ): void => {
     record.settling = (ending: Ending) => {
       const { call } = record
-      const used = by.after(record, ending, estimate)
+      let used: Charge
+      try {
+        used = by.after(record, ending, estimate)
+      } catch {
+        // The row comes before the limit: its end is being written. The estimate stands.
+        return
+      }
       const settlements = checks.flatMap((check, i) => {
         const unit = applied[i]?.policy.unit
         const usedMicro = unit === 'tokens' ? used.tokensMicro : unit === 'cents' ? used.centsMicro : null
