@@ -369,3 +369,18 @@ test.each([
   expect([got.status, a.seen.length]).toEqual([400, 0])
   expect(got.bytes.toString()).toContain(name)
 })
+
+test('the cost in the answer is that of all attempts', async () => {
+  const { a, ask } = await open()
+  // Refused attempts cost nothing: 1,000 x 0.15 and 100 x 0.60 a million.
+  a.plan('status=500', 'input=1000;output=100')
+  const refused = await ask({ 'Weir-Retry-Enabled': 'true', 'Weir-Cost-Report': 'true' })
+  expect([refused.headers['weir-cost'], refused.headers['weir-cost-source']]).toEqual(['0.00021', 'usage'])
+  // One that was silent may have worked all the while: its input is billed, 1,000 x 2.50 a million.
+  a.plan('hang', 'input=1000;output=100')
+  const silent = await ask(
+    { 'Weir-Fallback': 'openai/gpt-4o-mini', 'Weir-Timeout': 'ttft=150', 'Weir-Cost-Report': 'true' },
+    body.replace('gpt-4o-mini', 'gpt-4o'),
+  )
+  expect([silent.headers['weir-cost'], silent.headers['weir-cost-source']]).toEqual(['0.00271', 'estimated'])
+})
