@@ -268,3 +268,15 @@ test('a shorter time to connect than the configured one', async () => {
   expect((await ask({ 'Weir-Timeout': 'connect=200' })).status).toBe(200)
   expect((await ask({ 'Weir-Timeout': 'total=9999999' })).headers['weir-warning']).toBe('capped;h="weir-timeout"')
 })
+
+test('a proxy that stops waits for no retry', async () => {
+  const { a, ask, proxy } = await open({ random: 1, yaml: 'drain: { timeout: 100ms }\n' })
+  a.plan('status=500', '')
+  const asking = ask(retries(1, { 'Weir-Retry-Min-Timeout': '20000', 'Weir-Retry-Max-Timeout': '20000' }))
+  await expect.poll(() => a.seen[0]?.sent).toBeTruthy()
+  const drained = proxy.drain()
+  const got = await asking
+  expect([got.status, got.headers['weir-error'], a.seen.length]).toEqual([503, 'draining', 1])
+  await drained
+  expect((await proxy.end(got.id)).attempts).toMatchObject([{ status: 500, errorKind: 'server' }])
+})
