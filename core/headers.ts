@@ -28,7 +28,7 @@ export const gatewayHeaders: readonly GatewayHeader[] = [
   used(
     'Fallback',
     false,
-    'a list of at most 7 targets, as openai/gpt-5-mini;ttft=3000, "@azure-eu";on="429 5xx"; parameters are retries 0 to 10, ttft and timeout in ms, weight 0 to 1000, on',
+    'a list of at most 7 targets, as openai/gpt-5-mini;ttft=3000, groq;on="429 5xx"; parameters are retries 0 to 10, ttft and timeout in ms, weight 0 to 1000, on',
   ),
   used(
     'Fallbacks',

@@ -48,6 +48,11 @@ export class Attempts {
   /** Something was tried again, or elsewhere: nothing is left that a caller's own retry could gain. */
   spent = false
 
+  /** Those before the one whose answer is the call's. */
+  get earlier(): readonly Attempt[] {
+    return this.open ? this.over : this.over.slice(0, -1)
+  }
+
   skip(name: string, why: Skipped): void {
     this.said.push(`${quoted(name)};skipped=${why}`)
   }

@@ -110,22 +110,26 @@ export const spawnWeir = (args: readonly string[], cwd: string, env: Readonly<Re
   }
 }
 
-/** The hub alone (ingest, web, SQL), under IPC as `weir start` runs it. */
-export const forkHub = (
-  cwd: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ readonly pid: number; readonly web: string; readonly sql: string; stop(): Promise<void> }> =>
+interface Role {
+  readonly pid: number
+  readonly ports: Readonly<Record<string, number>>
+  stop(): Promise<void>
+}
+
+/** One role under IPC, as `weir start` runs it, on free ports. */
+const forkRole = (role: 'proxy' | 'hub', cwd: string, env: Readonly<Record<string, string>>): Promise<Role> =>
   new Promise((resolve, reject) => {
+    const ports = { WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_SQL_PORT: '0' }
     const child = watched(
-      fork(moduleAt('../../cli/main'), ['hub'], {
+      fork(moduleAt('../../cli/main'), [role], {
         cwd,
-        env: { ...process.env, WEIR_LOG_LEVEL: 'warn', WEIR_WEB_PORT: '0', WEIR_SQL_PORT: '0', ...env },
+        env: { ...process.env, WEIR_LOG_LEVEL: 'warn', ...ports, ...env },
         execArgv: loader,
       }),
       'SIGTERM',
     )
     child.once('error', reject)
-    child.once('exit', (code) => reject(new Error(`The hub ended with ${String(code)} before it was ready.`)))
+    child.once('exit', (code) => reject(new Error(`The ${role} ended with ${String(code)} before it was ready.`)))
     child.on(
       'message',
       (message: { readonly type: string; readonly message?: string; readonly ports?: Record<string, number> }) => {
@@ -133,8 +137,7 @@ export const forkHub = (
         if (message.type !== 'ready' || message.ports === undefined) return
         resolve({
           pid: child.pid ?? 0,
-          web: `http://127.0.0.1:${message.ports.web}`,
-          sql: `http://127.0.0.1:${message.ports.sql}`,
+          ports: message.ports,
           async stop() {
             const late = setTimeout(() => child.kill('SIGKILL'), 30_000)
             child.kill('SIGTERM')
@@ -145,6 +148,21 @@ export const forkHub = (
       },
     )
   })
+
+/** The hub alone: ingest, web, SQL. */
+export const forkHub = async (
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly pid: number; readonly web: string; readonly sql: string; stop(): Promise<void> }> => {
+  const { pid, ports, stop } = await forkRole('hub', cwd, env)
+  return { pid, web: `http://127.0.0.1:${ports.web}`, sql: `http://127.0.0.1:${ports.sql}`, stop }
+}
+
+/** The proxy alone: what it journals waits for a hub. */
+export const forkProxy = async (cwd: string): Promise<Helper> => {
+  const { pid, ports, stop } = await forkRole('proxy', cwd, {})
+  return { pid, port: ports.proxy ?? 0, stop }
+}
 
 const ticksPerSecond = 100
 

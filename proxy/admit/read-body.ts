@@ -1,4 +1,4 @@
-import { close, createReadStream, mkdirSync, openSync, unlinkSync, write, type ReadStream } from 'node:fs'
+import { close, createReadStream, mkdirSync, open, openSync, read, unlinkSync, write, type ReadStream } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { WeirError } from '../../core/errors.js'
@@ -138,11 +138,14 @@ const inMemory = (chunks: readonly Buffer[], length: number, pool: { held: numbe
   }
 }
 
+/** Whoever sent the body destroys its stream, which closes the file whatever `autoClose` says: it is needed for the next attempt. */
+const keptOpen = { open, read, close: (_: number, done: (cause: null) => void) => done(null) }
+
 const inFile = (file: SpillFile, head: Buffer, length: number): HeldBody => ({
   length,
   head,
   spilled: true,
-  open: () => createReadStream('', { fd: file.fd, start: 0, autoClose: false }),
+  open: () => createReadStream('', { fd: file.fd, start: 0, autoClose: false, fs: keptOpen }),
   release: () => file.release(),
 })
 

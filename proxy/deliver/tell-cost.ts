@@ -1,4 +1,5 @@
 import { openPriceBook } from '../../core/prices/book.js'
+import { givenUpOf } from '../../core/prices/given-up.js'
 import type { PriceOverride } from '../../core/prices/override.js'
 import { price } from '../../core/prices/price.js'
 import { readUsage } from '../../core/usage-reader.js'
@@ -20,8 +21,13 @@ export const openTellCost = (overrides: readonly PriceOverride[]): TellCost => {
     if (call === null || target === null || reader === null || outcome !== 'complete' || call.method !== 'POST') return null
     const { usageRaw, responseModel } = reader.facts()
     const { provider, route, origin } = target
+    const usage = readUsage(provider.name, route.api, usageRaw, {
+      resHeaders: record.responseHeaders,
+      requestModel: asked?.model ?? null,
+    })
+    const earlier = record.attempts?.earlier ?? []
     const cost = price(
-      readUsage(provider.name, route.api, usageRaw, { resHeaders: record.responseHeaders, requestModel: asked?.model ?? null }),
+      usage,
       {
         provider: provider.name,
         api: route.api,
@@ -32,8 +38,9 @@ export const openTellCost = (overrides: readonly PriceOverride[]): TellCost => {
         responseModel,
         serverAddress: origin.slice(origin.indexOf('//') + 2),
         asked: asked?.priceFacts ?? {},
-        attempt: 1,
+        attempt: earlier.length + 1,
         trustCost: provider.trustCost,
+        ...(earlier.length === 0 ? {} : { givenUp: givenUpOf(earlier, route.api, usage.inputTokens) }),
       },
       new Date(record.startedAtMs),
       book,

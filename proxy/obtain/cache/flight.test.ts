@@ -13,6 +13,12 @@ const on = { 'weir-cache-enabled': 'true' }
 const chat = (more: object = {}): string =>
   JSON.stringify({ model: 'gpt-5-mini', messages: [{ role: 'user', content: 'Hello' }], ...more })
 const stream = chat({ stream: true })
+/** Something that happens once. */
+const signal = (): { readonly given: Promise<void>; readonly give: () => void } => {
+  let give: () => void = () => undefined
+  const given = new Promise<void>((resolve) => (give = resolve))
+  return { given, give }
+}
 const statuses = (answers: readonly Got[]): string[] => answers.map(({ headers }) => String(headers['weir-cache'])).sort()
 const endsOf = ({ records }: TestProxy): TestProxy['records'][number][] => records.filter(({ type }) => type === 'end')
 /** Until the upstream has been asked. */
@@ -71,10 +77,14 @@ describe.each([
 
 test('56 the client of the leader leaves in the middle: the follower gets all of it, and both have their row', async () => {
   const { fake, proxy, call } = await house()
-  const fakes = { 'x-fake': 'chunks=60;gap=25;delay=30' }
-  const leader = call({ headers: { ...on, ...fakes }, body: stream, leaveAfter: 6000 })
+  // Long enough for both to be there before it ends: the leader leaves when both have got something.
+  const fakes = { 'x-fake': 'chunks=40;gap=25;delay=300' }
+  const [first, second, leave] = [signal(), signal(), signal()]
+  const leader = call({ headers: { ...on, ...fakes }, body: stream, begun: first.give, leave: leave.given })
   await asked(fake)
-  const follower = call({ headers: { ...on, ...fakes }, body: stream })
+  const follower = call({ headers: { ...on, ...fakes }, body: stream, begun: second.give })
+  await Promise.all([first.given, second.given])
+  leave.give()
   const left = await leader
   const got = await follower
   expect([left.end, got.end, got.headers['weir-cache']]).toEqual(['left', 'whole', 'HIT'])
@@ -92,19 +102,13 @@ test('56 the client of the leader leaves in the middle: the follower gets all of
 
 test('the client of the leader leaves before the answer begins', async () => {
   const { fake, proxy, call } = await house()
-  const fakes = { 'x-fake': 'delay=300' }
-  let leave: () => void = () => undefined
-  const leader = call({
-    headers: { ...on, ...fakes },
-    body: stream,
-    leave: new Promise<void>((resolve) => {
-      leave = resolve
-    }),
-  })
+  const fakes = { 'x-fake': 'delay=600' }
+  const leave = signal()
+  const leader = call({ headers: { ...on, ...fakes }, body: stream, leave: leave.given })
   await asked(fake)
   const follower = call({ headers: { ...on, ...fakes }, body: stream })
   await expect.poll(() => inFlight(proxy.port)).toBe(2)
-  leave()
+  leave.give()
   await leader
   const got = await follower
   expect([got.end, got.headers['weir-cache'], fake.total()]).toEqual(['whole', 'HIT', 1])
@@ -132,7 +136,7 @@ test('nobody waits any more: the call is given up', async () => {
 
 test('one who waits leaves: the others are not disturbed', async () => {
   const { fake, proxy, call } = await house()
-  const leader = call({ headers: { ...on, 'x-fake': 'delay=150' }, body: stream })
+  const leader = call({ headers: { ...on, 'x-fake': 'delay=400' }, body: stream })
   await asked(fake)
   const leaver = call({ headers: on, body: stream, leaveAfter: 0 })
   const stayer = call({ headers: on, body: stream })
@@ -153,7 +157,7 @@ test('a stream that breaks off after its head breaks off for all, with an event 
   const { fake, proxy, call } = await house()
   const whole = await call({ headers: { 'x-fake': 'id=same' }, body: stream })
   const boundary = whole.bytes.indexOf('\n\n', whole.bytes.indexOf('\n\n') + 2) + 2
-  const headers = { ...on, 'x-fake': `id=same;delay=80;fin=${boundary}` }
+  const headers = { ...on, 'x-fake': `id=same;delay=400;fin=${boundary}` }
   const leader = call({ headers, body: stream })
   await asked(fake, 2)
   const answers = await Promise.all([leader, call({ headers, body: stream }), call({ headers, body: stream })])
@@ -178,7 +182,7 @@ test('who asks for several answers waits for nobody', async () => {
 
 test('an answer too long to be kept reaches all who waited for its head, and is asked for again by who comes later', async () => {
   const { fake, call } = await house('cache: { entry: 64KiB }\n')
-  const sent = { headers: { ...on, 'x-fake': 'delay=80;bytes=400000;chunks=50;gap=5' }, body: stream }
+  const sent = { headers: { ...on, 'x-fake': 'delay=400;bytes=400000;chunks=50;gap=5' }, body: stream }
   const leader = call(sent)
   await asked(fake)
   const answers = await Promise.all([leader, ...Array.from({ length: 4 }, () => call(sent))])

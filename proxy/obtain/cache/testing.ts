@@ -90,8 +90,10 @@ export interface Sent {
   readonly body: string | Buffer
   /** Leaves once so many bytes of the answer have come; 0 = as soon as the request is out. */
   readonly leaveAfter?: number
-  /** Leaves when it resolves, should no answer have begun. */
+  /** Leaves when it resolves. */
   readonly leave?: Promise<unknown>
+  /** Told when the first bytes of the answer have come. */
+  readonly begun?: () => void
 }
 
 export interface Got {
@@ -108,7 +110,7 @@ export interface Got {
 /** Sends a POST on a connection of its own. */
 export const post = (
   port: number,
-  { path = '/openai/v1/chat/completions', headers = {}, body, leaveAfter, leave }: Sent,
+  { path = '/openai/v1/chat/completions', headers = {}, body, leaveAfter, leave, begun }: Sent,
 ): Promise<Got> =>
   new Promise((resolve, reject) => {
     const startedAt = performance.now()
@@ -133,7 +135,9 @@ export const post = (
           id: String(res.headers['weir-id']),
           arrivals,
         })
+        void leave?.then(() => resolve(got('left')))
         res.on('data', (piece: Buffer) => {
+          if (length === 0) begun?.()
           pieces.push(piece)
           arrivals.push(performance.now() - startedAt)
           length += piece.length
@@ -153,7 +157,11 @@ export const post = (
       req.destroy()
       resolve({ status: 0, headers: {}, bytes: Buffer.alloc(0), end: 'left', id: '', arrivals })
     }
-    void leave?.then(go)
+    void leave?.then(() => {
+      // Who has an answer tells of it.
+      if (length === 0) go()
+      else req.destroy()
+    })
     req.end(body, () => {
       if (leaveAfter === 0) go()
     })

@@ -369,3 +369,55 @@ test.each([
   expect([got.status, a.seen.length]).toEqual([400, 0])
   expect(got.bytes.toString()).toContain(name)
 })
+
+test('the cost in the answer is that of all attempts', async () => {
+  const { a, ask } = await open()
+  // Refused attempts cost nothing: 1,000 x 0.15 and 100 x 0.60 a million.
+  a.plan('status=500', 'input=1000;output=100')
+  const refused = await ask({ 'Weir-Retry-Enabled': 'true', 'Weir-Cost-Report': 'true' })
+  expect([refused.headers['weir-cost'], refused.headers['weir-cost-source']]).toEqual(['0.00021', 'usage'])
+  // One that was silent may have worked all the while: its input is billed, 1,000 x 2.50 a million.
+  a.plan('hang', 'input=1000;output=100')
+  const silent = await ask(
+    { 'Weir-Fallback': 'openai/gpt-4o-mini', 'Weir-Timeout': 'ttft=150', 'Weir-Cost-Report': 'true' },
+    body.replace('gpt-4o-mini', 'gpt-4o'),
+  )
+  expect([silent.headers['weir-cost'], silent.headers['weir-cost-source']]).toEqual(['0.00271', 'estimated'])
+})
+
+test('36: the client leaves while the answer is held: the upstream is closed, and nobody else is asked', async () => {
+  const { a, b, proxy, ask } = await open()
+  a.plan('gap=2000')
+  let leave = (): void => undefined
+  const left = new Promise<void>((resolve) => {
+    leave = resolve
+  })
+  const asking = ask(toB, streamed, { leave: left })
+  await expect.poll(() => a.seen[0]?.bodySha256).toBeTruthy()
+  // The head and the first chunk have come by now.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const leftAt = performance.now()
+  leave()
+  await asking
+  await expect.poll(() => a.seen[0]?.aborted, { interval: 5 }).toBe(true)
+  expect(performance.now() - leftAt).toBeLessThan(250)
+  await expect.poll(() => proxy.records.length).toBe(2)
+  expect(proxy.records[1]?.exchange).toMatchObject({ outcome: 'client_abort', attempts: [{ errorKind: 'client' }] })
+  expect(b.seen).toHaveLength(0)
+})
+
+test('a body of over 10 MiB is sent again from its file; what it would have to be altered for is passed over', async () => {
+  const { a, b, ask } = await open()
+  const long = JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'x'.repeat(11 * 1024 ** 2) }] })
+  a.plan('status=500', 'status=500')
+  const got = await ask(
+    { 'Weir-Retry-Enabled': 'true', 'Weir-Retry-Num': '1', 'Weir-Fallback': 'groq/other, groq', 'Weir-Groq-Key': 'k' },
+    long,
+  )
+  expect(got.status).toBe(200)
+  expect(got.headers['weir-attempts']).toMatch(
+    /^"groq\/other";skipped=body_unalterable, .*"groq\/gpt-4o-mini";status=200;ms=\d+$/,
+  )
+  expect(new Set([...a.seen, ...b.seen].map(({ bodySha256 }) => bodySha256)).size).toBe(1)
+  expect([a.seen.length, b.seen.length]).toEqual([2, 1])
+})

@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { startFakeProvider, type FakeProvider } from '../../../cli/fake-provider/server.js'
 import { post, startTestProxy, type Got, type TestProxy } from '../cache/testing.js'
@@ -226,4 +227,56 @@ test('a stream is retried until content has come, and goes out byte for byte', a
   ])
   a.plan('id=x')
   expect((await ask({}, streamed)).bytes.toString()).toBe(got.bytes.toString())
+})
+
+test('39: a kept connection that was closed meanwhile: once more on a new one, and one attempt', async () => {
+  const { a, ask, proxy } = await open()
+  for (const headers of [{}, retries(1)]) {
+    await ask(headers)
+    a.plan('close', '')
+    const got = await ask(headers)
+    expect(got.status).toBe(200)
+    expect(got.headers['weir-attempts']).toMatch(/^"openai\/gpt-4o-mini";status=200;ms=\d+;replayed$/)
+    expect((await proxy.end(got.id)).attempts).toHaveLength(1)
+  }
+})
+
+test('a call that asks for nothing tells its one attempt', async () => {
+  const { a, ask } = await open()
+  expect((await ask()).headers['weir-attempts']).toMatch(/^"openai\/gpt-4o-mini";status=200;ms=\d+$/)
+  a.plan('status=503')
+  expect((await ask()).headers['weir-attempts']).toMatch(/^"openai\/gpt-4o-mini";status=503;kind=overloaded;ms=\d+$/)
+  a.plan('reset', 'reset')
+  const failed = await ask()
+  expect([failed.status, failed.headers['x-should-retry']]).toEqual([502, 'true'])
+  expect(failed.headers['weir-attempts']).toMatch(/^"openai\/gpt-4o-mini";kind=network;ms=\d+(;replayed)?$/)
+})
+
+test('a shorter time to connect than the configured one', async () => {
+  // Takes the connection, and never speaks TLS.
+  const silent = createServer(() => undefined)
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void silent.close())
+  const { port } = silent.address() as AddressInfo
+  const { a, ask, proxy } = await open({ yaml: `  xai: { origin: "https://127.0.0.1:${port}" }\n` })
+  const startedAt = performance.now()
+  const got = await post(proxy.port, { path: '/xai/v1/chat/completions', headers: { 'Weir-Timeout': 'connect=200' }, body })
+  expect(performance.now() - startedAt).toBeLessThan(300)
+  expect([got.status, got.headers['weir-error']]).toEqual([504, 'timeout_connect'])
+  // One that is open is given its time.
+  a.plan('delay=400')
+  expect((await ask({ 'Weir-Timeout': 'connect=200' })).status).toBe(200)
+  expect((await ask({ 'Weir-Timeout': 'total=9999999' })).headers['weir-warning']).toBe('capped;h="weir-timeout"')
+})
+
+test('a proxy that stops waits for no retry', async () => {
+  const { a, ask, proxy } = await open({ random: 1, yaml: 'drain: { timeout: 100ms }\n' })
+  a.plan('status=500', '')
+  const asking = ask(retries(1, { 'Weir-Retry-Min-Timeout': '20000', 'Weir-Retry-Max-Timeout': '20000' }))
+  await expect.poll(() => a.seen[0]?.sent).toBeTruthy()
+  const drained = proxy.drain()
+  const got = await asking
+  expect([got.status, got.headers['weir-error'], a.seen.length]).toEqual([503, 'draining', 1])
+  await drained
+  expect((await proxy.end(got.id)).attempts).toMatchObject([{ status: 500, errorKind: 'server' }])
 })
