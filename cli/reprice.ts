@@ -178,7 +178,11 @@ It may be interrupted and begun again: no difference is written twice. Works on 
       }
       const written = await run(ask, false, progressLine('Writing'))
       endProgress()
-      process.stdout.write(json ? `${JSON.stringify(written, null, 2)}\n` : `Written: ${written.changed} adjustments.\n`)
+      process.stdout.write(
+        json
+          ? `${JSON.stringify(written, null, 2)}\n`
+          : `Written: ${written.changed} ${written.changed === 1 ? 'adjustment' : 'adjustments'}.\n`,
+      )
       return 0
     } catch (cause) {
       endProgress()

@@ -7,16 +7,13 @@ import { startFakeProvider, type FakeProvider, type Seen } from '../cli/fake-pro
 import { recordingsDir } from '../core/providers/recordings.js'
 import { openHouse, providersAt, type Row, type RunningHouse } from './support/house.js'
 import { inParallel } from './support/in-parallel.js'
-import { startReplay, tapes, type ReplayUpstream, type Tape, type Way } from './support/replay.js'
+import { callerHeaders, pathOf, startReplay, tapes, type ReplayUpstream, type Tape, type Way } from './support/replay.js'
 import { jsonHeaders, send, sha256Of, type Answer } from './support/send.js'
 import { list, usd } from './support/usd.js'
 import { until } from './support/wait.js'
 
 // The usage of OpenAI-form streams that do not ask for it (wire.md §1.1): what goes upstream, what the client gets, what the row says.
 // And the cost in the answer (headers.md §4).
-
-const segments: Readonly<Record<string, string>> = { azure: '/acme', vertex: '/us-east5', bedrock: '/us-east-1' }
-const pathOf = ({ provider, path }: Tape): string => `/${provider}${segments[provider] ?? ''}${path}`
 
 /** The blocks of an event stream, each with its blank line, by the slow way. */
 const blocksOf = (body: string): readonly string[] => body.split(/(?<=(?:\r\n|(?<!\r)\n|\r(?!\n))(?:\r\n|\n|\r(?!\n)))/)
@@ -44,7 +41,6 @@ const chats = all.filter(
     encoding === null &&
     blocksOf(body.toString('latin1')).some(tellsUsageAlone),
 )
-const droppedHeaders = new Set(['host', 'content-length', 'connection', 'transfer-encoding'])
 const ways: readonly Way[] = ['stored', 'bytes', 'split-1', 'split-2', 'split-3', 'split-4', 'split-5']
 const playings = chats.flatMap((tape) => ways.map((way) => ({ tape, way, name: `${tape.id} ${way}` })))
 
@@ -130,11 +126,10 @@ describe.skipIf(recordingsDir === null)('recordings (WEIR_WIRE_FIXTURES is set)'
   })
 
   test.each(all.filter(({ method }) => method === 'POST'))('$id: the cost in the answer is that of the row', async (tape) => {
-    const kept = Object.entries(tape.requestHeaders).filter(([name]) => !droppedHeaders.has(name.toLowerCase()))
     const { headers, trailers } = await sendForTrailers(
       `${house.proxy}${pathOf(tape)}`,
       {
-        ...Object.fromEntries(kept),
+        ...callerHeaders(tape),
         'x-play': `${tape.id} stored`,
         'weir-cost-report': 'true',
         te: 'trailers',

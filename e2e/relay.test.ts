@@ -229,7 +229,7 @@ const openSocket = (
 /** Rows of one user, once there are `n`. */
 const rowsOf = (user: string, n: number): Promise<readonly Row[]> =>
   until(`${n} rows of ${user}`, async () => {
-    const found = await house.rows(`r.user_id = {user:String} ORDER BY r.request_id`, { user })
+    const found = await house.rows(`r.user_id = {user:String} ORDER BY toString(r.request_id)`, { user })
     return found.length >= n && found
   })
 
@@ -238,7 +238,7 @@ const linksOf = (running: RunningHouse, ids: readonly string[]): Promise<{ id: s
   running.query(
     `SELECT toString(a.request_id) AS id, toString(b.request_id) AS above FROM requests AS a
      JOIN requests AS b ON b.trace_id = a.trace_id AND b.span_id = a.parent_span_id
-     WHERE a.request_id IN ({ids:Array(UUID)}) ORDER BY a.request_id`,
+     WHERE a.request_id IN ({ids:Array(UUID)}) ORDER BY a.source_offset`,
     { ids: `['${ids.join("','")}']` },
   )
 
@@ -403,7 +403,7 @@ test.skipIf(recordingsDir === null).each([
       usageNotes: [],
     })
     await own.caughtUp()
-    const rows = await own.rows(`r.api = 'realtime' ORDER BY r.request_id`)
+    const rows = await own.rows(`r.api = 'realtime' ORDER BY r.source_offset`)
     expect(rows).toMatchObject(
       responses.map((figures) => ({
         ...figures,

@@ -31,7 +31,7 @@ const newUser = (): string => `user-${++users}`
 /** The rows of a case, oldest first, once there are as many as it made calls. */
 const rowsOf = (user: string, calls = 1): Promise<readonly Row[]> =>
   until(`${calls} rows of ${user}`, async () => {
-    const rows = await house.rows('r.user_id = {user:String} ORDER BY r.ts, r.request_id', { user })
+    const rows = await house.rows('r.user_id = {user:String} ORDER BY r.ts, toString(r.request_id)', { user })
     if (rows.length > calls) throw new Error(`${rows.length} rows for ${calls} calls.`)
     return rows.length === calls && rows
   })

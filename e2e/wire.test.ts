@@ -2,17 +2,22 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { recordingsDir } from '../core/providers/recordings.js'
 import { openHouse, providersAt, type Row, type RunningHouse } from './support/house.js'
 import { inParallel } from './support/in-parallel.js'
-import { bodyPlayed, startReplay, tapes, type ReplayUpstream, type Tape, type Way } from './support/replay.js'
+import {
+  bodyPlayed,
+  callerHeaders,
+  pathOf,
+  startReplay,
+  tapes,
+  type ReplayUpstream,
+  type Tape,
+  type Way,
+} from './support/replay.js'
 import { send, sha256Of, type Answer } from './support/send.js'
 
 // Every recording goes through the real proxy and the real ingest: in the pieces it is stored in, byte by byte, in random pieces, and
 // in other content codings. What the client gets is compared by SHA-256, what the row says with expected.json.
 
 const all = tapes()
-
-/** Providers whose path carries a resource or region after the name. */
-const segments: Readonly<Record<string, string>> = { azure: '/acme', vertex: '/us-east5', bedrock: '/us-east-1' }
-const pathOf = ({ provider, path }: Tape): string => `/${provider}${segments[provider] ?? ''}${path}`
 
 const coded: readonly Way[] = ['gzip', 'br', 'deflate', 'zstd']
 /** Every recording that was sent plain is also sent in the codings. */
@@ -49,14 +54,12 @@ let house: RunningHouse
 const answers = new Map<string, Answer | Error>()
 const rows = new Map<string, Row[]>()
 
-const dropped = new Set(['host', 'content-length', 'connection', 'transfer-encoding'])
 const play = async ({ tape, name }: Playing): Promise<void> => {
-  const headers = Object.fromEntries(Object.entries(tape.requestHeaders).filter(([header]) => !dropped.has(header.toLowerCase())))
   const answer = await send(`${house.proxy}${pathOf(tape)}`, {
     method: tape.method,
     // Asking for usage has tests of its own: here the upstream gets what was recorded.
     headers: {
-      ...headers,
+      ...callerHeaders(tape),
       'weir-stream-usage': 'off',
       'x-play': name,
       'weir-property-play': name,

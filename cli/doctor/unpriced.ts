@@ -61,7 +61,7 @@ export const checkUnpriced = async (config: Config, owner: FolderOwner | null, n
       )
     const more = found.length > named ? `, and ${found.length - named} more` : ''
     return warn(
-      `${calls} calls of the last ${days} days have no price: ${list.join(', ')}${more}`,
+      `${calls} ${calls === 1 ? 'call' : 'calls'} of the last ${days} days ${calls === 1 ? 'has' : 'have'} no price: ${list.join(', ')}${more}`,
       'Give them one under prices in weir.yaml (docs/prices.md), then run weir reprice --from ... --to ...',
     )
   } catch {

@@ -34,7 +34,6 @@ export interface BookedCall {
   readonly costUsd: string | null
   readonly costStatus: string
   readonly costReason: string
-  readonly priceId: string
   readonly providerUsd: string | null
   readonly inputTokens: number | null
   readonly outputTokens: number | null
@@ -109,7 +108,7 @@ export const callsToReprice = async (
     `SELECT toString(request_id) AS id, toUnixTimestamp64Milli(ts) AS atMs, provider, api, endpoint, outcome, error_kind AS errorKind, status,
       request_model AS requestModel, response_model AS responseModel, model, server_address AS serverAddress, user_id AS userId,
       key_id AS keyId, session_id AS sessionId, session_name AS sessionName, properties, attempts, price_facts AS priceFacts,
-      toString(cost_total) AS costUsd, cost_status AS costStatus, cost_reason AS costReason, price_id AS priceId,
+      toString(cost_total) AS costUsd, cost_status AS costStatus, cost_reason AS costReason,
       toString(cost_provider) AS providerUsd, input_tokens AS inputTokens, output_tokens AS outputTokens,
       cache_read_tokens AS cacheReadTokens, cache_write_tokens AS cacheWriteTokens, cache_write_5m_tokens AS cacheWrite5mTokens,
       cache_write_1h_tokens AS cacheWrite1hTokens, reasoning_tokens AS reasoningTokens, input_audio_tokens AS inputAudioTokens,

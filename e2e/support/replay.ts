@@ -29,6 +29,18 @@ export const tapes = (): readonly Tape[] =>
     }
   })
 
+/** Providers whose path carries a resource or region after the name. */
+const segments: Readonly<Record<string, string>> = { azure: '/acme', vertex: '/us-east5', bedrock: '/us-east-1' }
+
+/** The path at the proxy that leads where the recording was made. */
+export const pathOf = ({ provider, path }: Tape): string => `/${provider}${segments[provider] ?? ''}${path}`
+
+const ofTheConnection = new Set(['host', 'content-length', 'connection', 'transfer-encoding'])
+
+/** The recorded headers of a caller, without those of a connection. */
+export const callerHeaders = ({ requestHeaders }: Tape): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(requestHeaders).filter(([name]) => !ofTheConnection.has(name.toLowerCase())))
+
 /**
  * How a recording is played: as it is stored, cut into other pieces (`edges`: inside every character of several bytes and between
  * every CR and LF), in another content coding, or ended after so many bytes: by the upstream's FIN or reset, or held open there.

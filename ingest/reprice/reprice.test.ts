@@ -8,6 +8,7 @@ import { requestsTotal } from '../../clickhouse/queries/requests-total.js'
 import { rollups, scopeOf } from '../../clickhouse/queries/scope.js'
 import { topSpenders } from '../../clickhouse/queries/top-spenders.js'
 import { engines, lines, testFolder } from '../../clickhouse/testing.js'
+import { acquireFolderLock } from '../../core/folder-lock.js'
 import { openPriceBook } from '../../core/prices/book.js'
 import { tenantId } from '../../core/tenant.js'
 import { plannedChunk } from './planned-chunk.js'
@@ -168,6 +169,10 @@ describe.each(engines())('$name', ({ open }) => {
     await expect(run(dying, dataDir)).rejects.toThrow('killed')
     const left = await planned.read()
     expect(left?.lines.trim().split('\n')).toHaveLength(30)
+    // A start of ingest while a run is under way leaves the chunk to the run.
+    const running = await acquireFolderLock(`${dataDir}/state/reprice`)
+    expect(await finishReprice(db, dataDir)).toBe(false)
+    await running.release()
     expect(await finishReprice(db, dataDir)).toBe(true)
     expect(await finishReprice(db, dataDir)).toBe(false)
     await run(db, dataDir)

@@ -9,7 +9,7 @@ import {
   type CallPlace,
   type RepriceScope,
 } from '../../clickhouse/queries/calls-to-reprice.js'
-import { acquireFolderLock } from '../../core/folder-lock.js'
+import { acquireFolderLock, FolderOwnedError } from '../../core/folder-lock.js'
 import type { PriceBook } from '../../core/prices/book.js'
 import type { Cost } from '../../core/prices/cost.js'
 import { picoOf, usdOf } from '../../core/prices/money.js'
@@ -172,18 +172,36 @@ class Differences {
   }
 }
 
-/**
- * Finishes what an interrupted run had begun to write. Called at every start of ingest, and by every run first.
- *
- * @returns Whether there was anything.
- */
-export const finishReprice = async (db: Db, dataDir: string): Promise<boolean> => {
-  const planned = plannedChunk(stateDir(dataDir))
+/** Inserts the chunk that was left behind. The caller holds the lock. */
+const insertPlanned = async (db: Db, planned: ReturnType<typeof plannedChunk>): Promise<boolean> => {
   const chunk = await planned.read()
   if (chunk === null) return false
   await db.insert('repriced', Buffer.from(chunk.lines), chunk.token)
   await planned.remove()
   return true
+}
+
+/**
+ * Finishes what an interrupted run had begun to write: half of it may be in the sums already. For every start of ingest; one that
+ * starts while a run is under way leaves the chunk to that run.
+ *
+ * @returns Whether there was anything.
+ */
+export const finishReprice = async (db: Db, dataDir: string): Promise<boolean> => {
+  const dir = stateDir(dataDir)
+  const planned = plannedChunk(dir)
+  if ((await planned.read()) === null) return false
+  try {
+    const lock = await acquireFolderLock(dir)
+    try {
+      return await insertPlanned(db, planned)
+    } finally {
+      await lock.release()
+    }
+  } catch (cause) {
+    if (cause instanceof FolderOwnedError) return false
+    throw cause
+  }
 }
 
 /**
@@ -211,7 +229,7 @@ export const reprice = async (options: RepriceOptions): Promise<RepriceReport> =
   const planned = plannedChunk(dir)
   const lock = dryRun ? null : await acquireFolderLock(dir)
   try {
-    if (!dryRun) await finishReprice(db, dataDir)
+    if (!dryRun) await insertPlanned(db, planned)
     const tenants = await tenantsIn(db, scope)
     let total = 0
     for (const tenant of tenants) total += await countCalls(db, tenant, scope)

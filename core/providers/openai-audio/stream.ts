@@ -1,9 +1,8 @@
 import { isObject, parsed, stringLength, textAt } from '../json-text.js'
 import { chatReader } from '../openai-chat/stream.js'
-import { bodyObject, takeErrorEvent, takeTold } from '../openai-chat/told.js'
+import { bodyObject, eventType, takeErrorEvent, takeTold, typedEvent } from '../openai-chat/told.js'
 import type { FamilyReader, Seen } from '../seen.js'
 
-const typeOf = /"type" ?: ?"([^"]*)"/
 /** OpenAI calls the piece `delta`, Mistral `text`. */
 const pieceOf = /"(?:delta|text)" ?: ?"/g
 
@@ -21,7 +20,7 @@ export const transcriptReader = (family: string, status: number, seen: Seen): Fa
   const chat = chatReader(family, 'chat', status, seen)
   return {
     event: (data, name) => {
-      const type = typeOf.exec(data)?.[1] ?? name ?? ''
+      const type = eventType(data, name)
       if (!type.startsWith('transcript')) return chat.event(data, name)
       seen.events++
       if (type.endsWith('.delta')) {
@@ -53,21 +52,9 @@ export const transcriptReader = (family: string, status: number, seen: Seen): Fa
 /** Speech: sound is not read at all; as events (`speech.audio.*`) the last one tells the usage. */
 export const speechReader = (family: string, status: number, seen: Seen): FamilyReader => ({
   event: (data, name) => {
-    if (data.startsWith('[DONE]')) {
-      seen.terminal = true
-      return
-    }
-    seen.events++
-    const type = typeOf.exec(data)?.[1] ?? name ?? ''
-    if (type.endsWith('.delta')) {
-      seen.content = true
-      return
-    }
-    const value = parsed(data)
-    if (!isObject(value)) {
-      seen.note('malformed')
-      return
-    }
+    const told = typedEvent(data, name, '.delta', seen)
+    if (told === null) return
+    const { type, value } = told
     takeTold(value, family, status, seen)
     if (name === 'error') takeErrorEvent(value, family, status, seen)
     if (type.endsWith('.done')) seen.terminal = true

@@ -1,5 +1,5 @@
 import { errorIn } from '../classify-error.js'
-import { isObject, objectAt, textAt, type JsonObject } from '../json-text.js'
+import { isObject, objectAt, parsed, textAt, type JsonObject } from '../json-text.js'
 import type { Seen } from '../seen.js'
 
 /** What a gateway tells of its cost beside `usage` (Vercel: snake_case in chat, camelCase in embeddings and Responses). */
@@ -41,6 +41,39 @@ export const takeErrorEvent = (value: JsonObject, family: string, status: number
 export const bodyObject = (value: unknown, seen: Seen): JsonObject | null => {
   const object: unknown = Array.isArray(value) ? value[0] : value
   if (isObject(object)) return object
+  seen.note('malformed')
+  return null
+}
+
+const typeOf = /"type" ?: ?"([^"]*)"/
+
+/** The type of an event, as its data tells it, else as its name does; empty when neither does. */
+export const eventType = (data: string, name: string | null): string => typeOf.exec(data)?.[1] ?? name ?? ''
+
+/**
+ * The value of a typed event whose content is sound or pictures.
+ *
+ * @param piece How the types of pieces end: they are content, too large to parse, and tell nothing.
+ * @returns `null` when there is nothing to read: the end, a piece, or text that is no JSON object (noted).
+ */
+export const typedEvent = (
+  data: string,
+  name: string | null,
+  piece: string,
+  seen: Seen,
+): { readonly type: string; readonly value: JsonObject } | null => {
+  if (data.startsWith('[DONE]')) {
+    seen.terminal = true
+    return null
+  }
+  seen.events++
+  const type = eventType(data, name)
+  if (type.endsWith(piece)) {
+    seen.content = true
+    return null
+  }
+  const value = parsed(data)
+  if (isObject(value)) return { type, value }
   seen.note('malformed')
   return null
 }

@@ -1,10 +1,8 @@
-import { isObject, listAt, parsed, type JsonObject } from '../json-text.js'
-import { bodyObject, takeErrorEvent, takeTold } from '../openai-chat/told.js'
+import { listAt, type JsonObject } from '../json-text.js'
+import { bodyObject, takeErrorEvent, takeTold, typedEvent } from '../openai-chat/told.js'
 import type { FamilyReader, Seen } from '../seen.js'
 
 const picturesIn = (value: JsonObject): number => listAt(value, 'data').length || listAt(value, 'images').length
-
-const typeOf = /"type" ?: ?"([^"]*)"/
 
 /**
  * Pictures made, edited or varied: one body whose `data` holds them, or events that end in `.completed`, one per picture. How many
@@ -21,22 +19,10 @@ export const imagesReader = (family: string, status: number, seen: Seen): Family
 
   return {
     event: (data, name) => {
-      if (data.startsWith('[DONE]')) {
-        seen.terminal = true
-        return
-      }
-      seen.events++
-      const type = typeOf.exec(data)?.[1] ?? name ?? ''
-      // Half-made pictures are megabytes of base64 and tell nothing.
-      if (type.endsWith('.partial_image')) {
-        seen.content = true
-        return
-      }
-      const value = parsed(data)
-      if (!isObject(value)) {
-        seen.note('malformed')
-        return
-      }
+      // Half-made pictures are megabytes of base64.
+      const told = typedEvent(data, name, '.partial_image', seen)
+      if (told === null) return
+      const { type, value } = told
       takeTold(value, family, status, seen)
       if (name === 'error' || type.endsWith('.failed')) takeErrorEvent(value, family, status, seen)
       if (type.endsWith('.completed')) {
