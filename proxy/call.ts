@@ -3,6 +3,7 @@ import type { Provider } from '../core/providers/registry.js'
 import type { Route } from '../core/providers/routes.js'
 import type { TenantId } from '../core/tenant.js'
 import type { Durability } from '../journal/port.js'
+import type { Caller } from './identify/caller.js'
 import type { Steering } from './identify/steering.js'
 
 /** Where a call goes: provider, origin, path, model. */
@@ -22,6 +23,7 @@ export type StreamUsage = 'auto' | 'pass' | 'off'
 export interface Call {
   readonly id: string
   readonly tenant: TenantId
+  readonly caller: Caller
   readonly method: string
   /** Method and path with keys masked, without query. */
   readonly endpoint: string

@@ -13,6 +13,7 @@ import { isAllowedHost } from './allowed-host.js'
 import { watchDeadlines } from './deadlines.js'
 import { pricingOnDemand } from './deliver/cost-in-answer.js'
 import { Drains } from './drains.js'
+import { callerBy } from './identify/caller.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/identity.js'
 import { proxyMetrics } from './metrics.js'
@@ -133,7 +134,7 @@ export const startProxy = async ({
         const busy = saturated()
         if (busy !== null) throw new WeirError('saturated', busy)
       },
-      identify: identifyBy({ config: of, providers, fingerprint }),
+      identify: identifyBy({ config: of, providers, fingerprint, caller: callerBy(fingerprint) }),
       admit: admitBy({ config: of, providers, bodies }),
       obtain: obtainBy({
         config: of,

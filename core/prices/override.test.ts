@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseConfigFile } from '../config.js'
+import { parseConfigFile } from '../config/parse.js'
 import { noUsage, type Usage } from '../usage.js'
 import { openPriceBook } from './book.js'
 import type { CallFacts } from './call-facts.js'

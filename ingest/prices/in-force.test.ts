@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { DbError } from '../../clickhouse/db.js'
 import { engines, testFolder } from '../../clickhouse/testing.js'
-import { parseConfigFile } from '../../core/config.js'
+import { parseConfigFile } from '../../core/config/parse.js'
 import { openPriceBook } from '../../core/prices/book.js'
 import { pricesInForce } from './in-force.js'
 import { keepBook } from './keep-book.js'

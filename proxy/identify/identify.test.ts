@@ -4,13 +4,15 @@ import { loadConfig } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import { providersFrom } from '../../core/providers/registry.js'
 import type { Call } from '../call.js'
+import { callerBy } from './caller.js'
 import { identifyBy } from './identify.js'
 
 const config = {
   ...loadConfig({}, '/nonexistent'),
   providers: { 'my-vllm': { origin: 'http://127.0.0.1:8000', root: '/v1', family: 'openai-chat' as const } },
 }
-const identify = identifyBy({ config, providers: providersFrom(config), fingerprint: (key) => `f-${key}` })
+const fingerprint = (key: string): string => `f-${key}`
+const identify = identifyBy({ config, providers: providersFrom(config), fingerprint, caller: callerBy(fingerprint) })
 const call = (url: string, headers: Record<string, string> = {}, method = 'POST'): Call =>
   identify({ method, url, rawHeaders: Object.entries(headers).flat() } as unknown as IncomingMessage, 'id')
 const code = (url: string, headers: Record<string, string> = {}, method = 'POST'): string => {

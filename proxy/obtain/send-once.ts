@@ -1,4 +1,4 @@
-import { headersFor } from '../admit/admit.js'
+import { headersFor } from './primary-headers.js'
 import type { Send } from './send.js'
 import type { Obtain } from './stage.js'
 

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { loadConfig, parseConfigFile } from '../../core/config.js'
+import { effectiveConfig } from '../../core/config.js'
+import { parseConfigFile } from '../../core/config/parse.js'
 import { decodeExchange, type Exchange, type StoredBody } from '../../core/exchange.js'
 import { openPriceBook } from '../../core/prices/book.js'
 import { price } from '../../core/prices/price.js'
@@ -33,10 +34,7 @@ const start = async (origin: string, more = ''): Promise<Running> => {
     close: () => Promise.resolve(),
   }
   const text = `providers:\n${['openai', 'azure', 'gemini'].map((name) => `  ${name}: { origin: "${origin}" }\n`).join('')}${more}`
-  const config = {
-    ...loadConfig({ WEIR_CONFIG: '/dev/null', WEIR_PROXY_PORT: '0' }, '/'),
-    ...parseConfigFile({ path: 'weir.yaml', text }, {}),
-  }
+  const config = effectiveConfig(parseConfigFile({ path: 'weir.yaml', text }, {}), null, { WEIR_PROXY_PORT: '0' }, '/')
   const failures: unknown[] = []
   const log = { error: (fields: object) => void failures.push(fields), warn: () => undefined }
   const proxy = await startProxy({ config, journal, log })

@@ -3,7 +3,8 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { loadConfig, parseConfigFile } from '../../../core/config.js'
+import { effectiveConfig } from '../../../core/config.js'
+import { parseConfigFile } from '../../../core/config/parse.js'
 import { decodeExchange, type Exchange } from '../../../core/exchange.js'
 import type { JournalWriter } from '../../../journal/port.js'
 import { startProxy, type ProxyDeps } from '../../main.js'
@@ -49,10 +50,12 @@ export const startTestProxy = async (
     close: () => Promise.resolve(),
   }
   const text = `providers:\n${['openai', 'anthropic', 'gemini'].map((name) => `  ${name}: { origin: "${origin}" }\n`).join('')}${yaml}`
-  const config = {
-    ...loadConfig({ WEIR_CONFIG: '/dev/null', WEIR_PROXY_PORT: '0', WEIR_DATA: dataDir }, '/'),
-    ...parseConfigFile({ path: 'weir.yaml', text }, {}),
-  }
+  const config = effectiveConfig(
+    parseConfigFile({ path: 'weir.yaml', text }, {}),
+    null,
+    { WEIR_PROXY_PORT: '0', WEIR_DATA: dataDir },
+    '/',
+  )
   const failures: unknown[] = []
   const proxy = await startProxy({
     config,

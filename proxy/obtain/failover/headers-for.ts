@@ -1,5 +1,5 @@
 import { hopByHop } from '../../../core/headers.js'
-import { headersFor } from '../../admit/admit.js'
+import { headersFor } from '../primary-headers.js'
 import type { Call, Target } from '../../call.js'
 import type { ChainTarget } from '../../chain.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseConfigFile } from '../../../core/config.js'
+import { parseConfigFile } from '../../../core/config/parse.js'
 import type { AnswerFacts } from '../../../core/providers/answer.js'
 import type { Attempt } from '../../../core/exchange.js'
 import { builtInProviders } from '../../../core/providers/registry.js'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { ConfigError, loadConfig, parseConfigFile } from './config.js'
+import { loadConfig } from '../config.js'
+import { ConfigError, parseConfigFile } from './parse.js'
 
 const parse = (text: string) => parseConfigFile({ path: 'weir.yaml', text }, {}).limits
 

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { duration } from './units.js'
+
+const time = z.union(
+  [z.number().int().positive(), duration],
+  'accepted form: milliseconds, as 5000, or a number and a unit, as 5s',
+)
+const segment = z.string().regex(/^[a-z0-9-]{1,63}$/, 'accepted form: lower-case letters, digits and -, at most 63')
+
+/** `@name` in fallbacks and lists of models. */
+export const target = z.strictObject({
+  provider: z.string().describe('Name of a provider.'),
+  resource: segment.optional().describe('Of azure and azure-ai.'),
+  region: segment.optional().describe('Of bedrock and vertex.'),
+  model: z.string().min(1).max(256).optional().describe('Takes the place of the one asked for; without, that one.'),
+  key: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Provider key of its own, as ${NAME} or file:/path; without, the key of the provider.'),
+  headers: z.record(z.string(), z.string()).default({}).describe('Sent to it, in the place of those of the same name.'),
+  body: z.record(z.string(), z.unknown()).default({}).describe('Merged into the body that came.'),
+  timeout: z
+    .strictObject({
+      ttft: time.optional().describe('To the first content of its answer.'),
+      total: time.optional().describe('Of one attempt.'),
+    })
+    .prefault({})
+    .describe('Of each attempt at it; narrows what holds for the call.'),
+  weight: z.number().min(0).max(1000).default(1).describe('For the strategy weighted.'),
+})
