@@ -14,15 +14,17 @@
  * | fault | |
  * |---|---|
  * | `status=429` `retry-after=2` `retry-after-ms=500` `x-should-retry=true` | an error in the provider's own shape; `html` makes it a page |
- * | `error=name` | what the error body or event calls itself: OpenAI's code, Anthropic's type, Gemini's status; with `status=200` an error inside a 200 |
+ * | `error=name` | what the error body or event calls itself: OpenAI's code (a number stands as one), Anthropic's type, Gemini's status, Bedrock's exception; with `status=200` an error inside a 200 |
  * | `message=text` | its sentence |
- * | `retry-info=s` | Gemini's `RetryInfo` among the details |
+ * | `retry-info=s` `quota-id=text` `reason=text` | Gemini's `RetryInfo`, `QuotaFailure`, `ErrorInfo` among the details |
+ * | `status-code=n` `flat` | OpenAI-shaped errors: `status_code` beside the code, as at Groq; no `error` around it and the name as its type, as at Mistral |
  * | `need-key` | 401 unless a key came |
  * | `delay=ms` `gap=ms` `trickle=ms` | before the head; between writes; after every byte |
  * | `hang` `reset` `close` | no head ever; RST, FIN instead of one |
  * | `cut=k` `fin=k` `end=k` `stall=k` | after k body bytes: RST; FIN; a proper end of the HTTP message; silence |
  * | `no-terminal` | the stream ends properly without its closing events |
  * | `error-event=first\|opened\|last` | in a stream: an error event before anything else, after the first event, after the content |
+ * | `error-form=event\|typed\|failed` | OpenAI-shaped streams: that event is an `event: error` around the same object, one of Responses, a `response.failed`; else a chunk |
  * | `split=n` | writes of n bytes |
  * | `headers=100KiB` | one more header of that size |
  * | `wrong-length=+n\|-n` | content-length off by n; with `+` the socket then ends |

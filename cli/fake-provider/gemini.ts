@@ -1,4 +1,4 @@
-import { errorEvent, providerError } from './errors.js'
+import { errorEvent, geminiErrorElement, providerError } from './errors.js'
 import { amount } from './faults.js'
 import { answeredModel, geminiModels } from './models.js'
 import { toolCount } from './openai-chat.js'
@@ -98,9 +98,7 @@ export const generateContent = (asked: Asked, name: string, streaming: boolean):
     parts: [...elements, ']'].map((part) => Buffer.from(part)),
     stream: true,
     terminal: 2,
-    errorEvent: Buffer.from(
-      `[${JSON.stringify({ error: { code: 503, message: 'The model is overloaded.', status: 'UNAVAILABLE' } })}\n]`,
-    ),
+    errorEvent: Buffer.from(`${asked.fake.get('error-event') === 'first' ? '[' : ',\r\n'}${geminiErrorElement(asked)}\n]`),
   }
 }
 

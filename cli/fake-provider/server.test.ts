@@ -55,6 +55,38 @@ const raw = (path: string, body: string, xFake: string): Promise<Raw> =>
 
 const chat = { model: 'gpt-5-mini', messages: [{ role: 'user', content: 'twelve bytes' }] } // 12 bytes = 3 tokens
 
+describe('Bedrock', () => {
+  const asked = { messages: [{ role: 'user', content: [{ text: 'twelve bytes' }] }] }
+  const model = '/model/anthropic.claude-haiku-4-5-v1:0'
+
+  test('Converse: text, and tokens that are bytes / 4', async () => {
+    const answer: unknown = await (await post(`${model}/converse`, asked, { 'x-fake': 'bytes=10' })).json()
+    expect(answer).toMatchObject({
+      output: { message: { content: [{ text: 'The weir l' }] } },
+      stopReason: 'end_turn',
+      usage: { inputTokens: 3, outputTokens: 3, totalTokens: 6 },
+    })
+  })
+
+  test('ConverseStream: frames; an exception has one of its own; an error tells its type in a header', async () => {
+    const whole = await raw(`${model}/converse-stream`, JSON.stringify(asked), 'bytes=10;chunks=2')
+    expect(whole.headers['content-type']).toBe('application/vnd.amazon.eventstream')
+    const types = [...whole.body.toString('latin1').matchAll(/:event-type\x07..([a-zA-Z]+)\r:content-type/gs)]
+    expect(types.map(([, type]) => type)).toEqual([
+      'messageStart',
+      'contentBlockDelta',
+      'contentBlockDelta',
+      'contentBlockStop',
+      'messageStop',
+      'metadata',
+    ])
+    const broken = await raw(`${model}/converse-stream`, JSON.stringify(asked), 'error-event=first;error=throttlingException')
+    expect(broken.body.toString('latin1')).toContain('throttlingException')
+    const refused = await raw(`${model}/converse`, JSON.stringify(asked), 'status=429')
+    expect([refused.status, refused.headers['x-amzn-errortype']]).toEqual([429, 'ThrottlingException'])
+  })
+})
+
 describe('OpenAI', () => {
   test('chat: a JSON answer whose tokens are bytes / 4, model with its date', async () => {
     const answer = await (await post('/v1/chat/completions', chat, { 'x-fake': 'bytes=10' })).json()
@@ -385,6 +417,38 @@ describe('faults', () => {
     )
     expect(JSON.parse(last.at(-1) ?? '')).toMatchObject({ type: 'error', error: { type: 'overloaded_error' } })
     expect(last.length).toBeGreaterThan(3)
+  })
+
+  test('error events in every form an OpenAI-shaped stream has', async () => {
+    const textOf = async (to: string, xFake: string): Promise<string> => (await raw(to, stream, xFake)).body.toString()
+    expect(await textOf(path, 'error-event=first;error=429')).toMatch(/^data: \{"error":\{.*"code":429\}\}\n\n$/)
+    expect(await textOf(path, 'error-event=first;error-form=event;status-code=498')).toMatch(
+      /^event: error\ndata: \{"error":\{.*"status_code":498\}\}\n\n$/,
+    )
+    expect(await textOf(path, 'error-event=first;error-form=event;flat;error=service_tier_capacity_exceeded')).toMatch(
+      /^event: error\ndata: \{"object":"error",.*"type":"service_tier_capacity_exceeded",/,
+    )
+    const failed = dataOf(await textOf('/v1/responses', 'error-event=first;error-form=failed;error=rate_limit_exceeded'))
+    expect(failed.map((data) => JSON.parse(data))).toMatchObject([
+      { type: 'response.failed', response: { status: 'failed', error: { code: 'rate_limit_exceeded' } } },
+    ])
+    const typed = dataOf(await textOf('/v1/responses', 'error-event=first;error-form=typed;error=server_error'))
+    expect(typed.map((data) => JSON.parse(data))).toMatchObject([{ type: 'error', code: 'server_error', sequence_number: 1 }])
+  })
+
+  test('an error in Gemini’s array is an element, first or last, and the array is JSON', async () => {
+    for (const place of ['first', 'opened', 'last']) {
+      const { body } = await raw(
+        '/v1beta/models/gemini-2.5-flash:streamGenerateContent',
+        JSON.stringify({ contents: [] }),
+        `error-event=${place};error=UNAVAILABLE;quota-id=PerDay;reason=X`,
+      )
+      const elements = JSON.parse(body.toString()) as readonly unknown[]
+      expect(elements.at(-1)).toMatchObject({
+        error: { status: 'UNAVAILABLE', details: [{ reason: 'X' }, { violations: [{}] }] },
+      })
+      if (place === 'first') expect(elements).toHaveLength(1)
+    }
   })
 
   test('content codings: each event can be read as it comes', async () => {

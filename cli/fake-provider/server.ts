@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { WebSocketServer } from 'ws'
 import type { PromptCache } from './anthropic.js'
 import * as anthropic from './anthropic.js'
+import { converse } from './bedrock.js'
 import type { Sent } from './deliver.js'
 import { deliver, send } from './deliver.js'
 import type { Dialect } from './errors.js'
@@ -57,11 +58,13 @@ const keptBytes = 65_536
 const keptRequests = 1000
 
 const dialectOf = (path: string, headers: IncomingMessage['headers']): Dialect =>
-  /\/v1beta\/(?!openai)/.test(path) || /:(stream)?[gG]enerateContent$/.test(path)
-    ? 'gemini'
-    : /\/messages(\/|$)/.test(path) || headers['anthropic-version'] !== undefined
-      ? 'anthropic'
-      : 'openai'
+  /\/model\/[^/]+\/(?:converse|invoke)/.test(path)
+    ? 'bedrock'
+    : /\/v1beta\/(?!openai)/.test(path) || /:(stream)?[gG]enerateContent$/.test(path)
+      ? 'gemini'
+      : /\/messages(\/|$)/.test(path) || headers['anthropic-version'] !== undefined
+        ? 'anthropic'
+        : 'openai'
 
 const hasKey = ({ headers, query }: Asked): boolean =>
   ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'].some((name) => headers[name] !== undefined) || query.has('key')
@@ -82,6 +85,7 @@ const route = (asked: Asked, dialect: Dialect, cache: PromptCache): Routed => {
     if (path.endsWith('/completions')) return completions(asked)
     if (path.endsWith('/responses')) return responses(asked)
     if (path.endsWith('/embeddings')) return other.embeddings(asked)
+    if (/\/converse(?:-stream)?$/.test(path)) return converse(asked, path.endsWith('-stream'))
     if (path.endsWith('/messages')) return anthropic.messages(asked, cache)
     if (path.endsWith('/messages/count_tokens')) return anthropic.countTokens(asked)
     if (path.endsWith('/audio/speech')) return other.speech(asked)
@@ -140,7 +144,7 @@ const parsed = (body: Buffer): { readonly body: Asked['body']; readonly malforme
 }
 
 /**
- * A provider for tests, benches and the demo: OpenAI, Anthropic and Gemini on one port, and Realtime over WebSocket.
+ * A provider for tests, benches and the demo: OpenAI, Anthropic, Gemini and Bedrock's Converse on one port, and Realtime over WebSocket.
  * Answers are made from the request alone; tokens are bytes / 4 (tokens.ts); `x-fake` asks for figures and faults (faults.ts).
  *
  * @param port 0 picks a free one.
