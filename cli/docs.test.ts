@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { gatewayHeaders } from '../core/headers.js'
 import { builtInProviders } from '../core/providers/registry.js'
+import { requestHeaders } from '../core/request-headers.js'
 
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
@@ -10,13 +10,15 @@ const ticked = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(
 describe('docs/headers.md', () => {
   const page = read('docs/headers.md')
   const named = (state: string): string[] =>
-    gatewayHeaders.flatMap((header) => (header.state === state ? [header.name] : [])).sort()
+    requestHeaders.flatMap(({ name, state: is }) => (is === state && !/[<*]/.test(name) ? [name] : [])).sort()
 
   test('tells every header that has an effect, and whether Helicone-* is a synonym', () => {
     const rows = [...page.matchAll(/^\| `([A-Z][\w-]*)` *\| (H?) *\| /gm)].map(
       ([, name, synonym]) => [name, synonym === 'H'] as const,
     )
-    const used = gatewayHeaders.filter(({ state }) => state === 'used').map(({ name, helicone }) => [name, helicone] as const)
+    const used = requestHeaders
+      .filter(({ name, state }) => state === 'used' && !name.includes('<'))
+      .map(({ name, helicone }) => [name, helicone] as const)
     expect(rows.sort()).toEqual(used.sort())
   })
 

@@ -4,6 +4,7 @@ import type { Route } from '../core/providers/routes.js'
 import type { TenantId } from '../core/tenant.js'
 import type { Durability } from '../journal/port.js'
 import type { Caller } from './identify/caller.js'
+import type { OwnValue } from './identify/own-values.js'
 import type { Steering } from './identify/steering.js'
 
 /** Where a call goes: provider, origin, path, model. */
@@ -48,6 +49,10 @@ export interface Call {
   readonly streamUsage: StreamUsage
   /** The cost is wanted in the head of the answer, which is held for it. */
   readonly costReport: boolean
+  /** What is written to the client ends where an event ends. */
+  readonly wholeEvents: boolean
+  /** Our headers as they were understood, by name in lower case, those of weir.yaml among them. */
+  readonly own: ReadonlyMap<string, OwnValue>
   /** What was asked of the way it takes: cache, limits, retries, other targets. */
   readonly steering: Steering
   /** The caller takes trailers: the cost may follow a chunked answer. */

@@ -10,11 +10,7 @@ const read = (
     const dialect = name.startsWith('Weir-') ? ('weir' as const) : ('helicone' as const)
     return { dialect, rest: name.slice(dialect.length + 1).toLowerCase(), name, value }
   })
-  const { steering, warnings } = readOwnHeaders(
-    sent,
-    { strictHelicone: false, isProvider: () => false, fingerprint: () => 'f' },
-    plain,
-  )
+  const { steering, warnings } = readOwnHeaders(sent, { strictHelicone: false, isProvider: () => false }, plain)
   return { cache: steering.cache, warnings }
 }
 const week = 604_800_000

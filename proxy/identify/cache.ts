@@ -40,13 +40,23 @@ const slotsIn = ({ value, name, header }: OwnValue): number => {
   return Number(text)
 }
 
-/** @param plain The request's own `Cache-Control`, which is everybody's: a fault in it is nobody's business here. */
+/**
+ * Of the headers of the call itself ours goes before the one everybody has, and both before what weir.yaml holds.
+ *
+ * @param plain The request's own `Cache-Control`: a fault in it is nobody's business here.
+ */
 const directivesIn = (own: OwnValues, plain: string | null): Directives => {
   const found = own.get('cache-control')
-  const read = found !== undefined ? readDirectives(found.value) : plain !== null ? readDirectives(plain) : noDirectives
+  const read = found === undefined ? noDirectives : readDirectives(found.value)
   if (read === null && found !== undefined) own.bad(found)
-  if ((read?.maxAge ?? 0) > mostMaxAgeS) own.warn('capped', found?.name ?? 'cache-control')
-  return read ?? noDirectives
+  const plainRead = plain === null || found?.from === 'header' ? null : readDirectives(plain)
+  const counts = plainRead !== null && (plainRead.noCache || plainRead.noStore || plainRead.maxAge !== null)
+  const directives = (counts ? plainRead : read) ?? noDirectives
+  if ((directives.maxAge ?? 0) > mostMaxAgeS) {
+    if (counts || found === undefined) own.warnOf('capped', 'cache-control')
+    else own.warn('capped', found)
+  }
+  return directives
 }
 
 const keysIn = (own: OwnValues): readonly KeyPath[] => {

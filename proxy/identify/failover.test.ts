@@ -10,7 +10,6 @@ const read = (headers: Record<string, string | string[]>, strictHelicone = false
   const { steering, warnings } = readOwnHeaders(headerReader()(raw).own, {
     strictHelicone,
     isProvider: () => false,
-    fingerprint: (key) => key,
   })
   return { failover: steering.failover, disconnect: steering.disconnect, warnings }
 }

@@ -138,7 +138,7 @@ const addressIn = (value: unknown, found: OwnValue, own: OwnValues): string | nu
   if (url === null || url.username !== '' || url.password !== '' || /[?#]/.test(value)) return null
   const path = url.pathname.replace(/\/+$/, '')
   if (found.dialect === 'weir' || path === '') return url.origin + path
-  own.warn('path-dropped', found.name)
+  own.warn('path-dropped', found)
   return url.origin
 }
 
@@ -194,7 +194,7 @@ export const readFallback = (own: OwnValues): FallbackAsked | null => {
   const all = own.get('fallbacks')
   if (after !== undefined && all !== undefined) {
     if (all.dialect === 'weir') refuse(all, `beside ${after.name} it cannot stand: send one of them;`)
-    own.warn('shadowed', all.name)
+    own.warn('shadowed', all)
   }
   if (after !== undefined) {
     const targets = listIn(after)

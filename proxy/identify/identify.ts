@@ -5,9 +5,11 @@ import type { Provider } from '../../core/providers/registry.js'
 import type { Call } from '../call.js'
 import type { FindCaller } from './caller.js'
 import { credentialsOf, cutPathKey } from './credentials.js'
-import { readOwnHeaders, readTraceparent } from './identity.js'
+import { readOwnHeaders } from './identity.js'
 import { locator } from './locate.js'
+import { presetsOf } from './presets.js'
 import { headerReader } from './read-headers.js'
+import { readTraceparent } from './traceparent.js'
 
 export interface Identify {
   (req: IncomingMessage, id: string): Call
@@ -45,14 +47,20 @@ export const identifyBy = (rules: Rules): Identify => {
   const headerRules = {
     strictHelicone: dialect === 'strict',
     isProvider: (name: string) => rules.providers.has(name),
-    fingerprint: rules.fingerprint,
+    presets: presetsOf(rules.config),
   }
+  // Of a call that brings none of our headers: read once, unless weir.yaml turns the cache on and the call's own Cache-Control counts.
+  const plain = readOwnHeaders([], headerRules)
+  const ownCacheControlCounts = plain.steering.cache !== null
   return (req, id) => {
     const method = req.method ?? 'GET'
     const headers = read(req.rawHeaders)
     const { key: pathKey, url } = cutPathKey(req.url ?? '/')
     const { target, unifiedPath, helicone, endpoint } = look(method, url)
-    const asked = readOwnHeaders(headers.own, headerRules, headers.cacheControl)
+    const asked =
+      headers.own.length === 0 && (headers.cacheControl === null || !ownCacheControlCounts)
+        ? plain
+        : readOwnHeaders(headers.own, headerRules, headers.cacheControl)
     const { weirKey, clientKey, forward } = credentialsOf(headers, asked.weirKey ?? pathKey)
     const hop = hopsOf(headers.hop)
     const caller = rules.caller({ weirKey, clientKey })
@@ -74,6 +82,8 @@ export const identifyBy = (rules: Rules): Identify => {
       durability: asked.durability,
       streamUsage: asked.streamUsage,
       costReport: asked.costReport,
+      wholeEvents: asked.wholeEvents,
+      own: asked.values,
       steering: asked.steering,
       trailers: headers.trailers,
       warnings: asked.warnings,

@@ -1,14 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { WeirError } from '../../core/errors.js'
-import { fingerprinter, readOwnHeaders, readTraceparent } from './identity.js'
+import { fingerprinter } from './fingerprint.js'
+import { readOwnHeaders } from './identity.js'
 import { headerText } from './own-values.js'
 import { headerReader } from './read-headers.js'
+import { readTraceparent } from './traceparent.js'
 
 const rules = {
   strictHelicone: false,
   isProvider: (name: string) => name === 'anthropic' || name === 'openai',
-  fingerprint: (key: string) => `f-${key}`,
 }
 const read = (headers: Record<string, string | string[]>, strictHelicone = false) => {
   const raw = Object.entries(headers).flatMap(([name, value]) =>
@@ -75,9 +76,8 @@ describe('who called', () => {
 
   test('an empty value is an absent one', () => expect(read({ 'Weir-User-Id': '  ' }).identity.userId).toBeNull())
   test('tags are a list', () => expect(read({ 'Weir-Tags': ['a, "b, c"', 'd'] }).identity.tags).toEqual(['a', 'b, c', 'd']))
-  test('a key labels the row by its fingerprint alone', () => {
-    const { identity, weirKey } = read({ 'Helicone-Auth': 'Bearer sk-helicone-1' })
-    expect([identity.keyId, weirKey]).toEqual(['weir-f-sk-helicone-1', 'sk-helicone-1'])
+  test('a key is read in either spelling', () => {
+    expect(read({ 'Helicone-Auth': 'Bearer sk-helicone-1' }).weirKey).toBe('sk-helicone-1')
   })
   test('a provider key is known by its provider', () =>
     expect([...read({ 'Weir-Anthropic-Key': 'Bearer sk-ant-1' }).providerKeys]).toEqual([['anthropic', 'sk-ant-1']]))

@@ -1,23 +1,28 @@
 import { WeirError } from '../../core/errors.js'
-import type { GatewayHeader } from '../../core/headers.js'
+import type { RequestHeader } from '../../core/request-headers.js'
 
-/** One of our headers, after the two dialects were brought together. */
+/** One of our headers, after the dialects and what weir.yaml holds were brought together. */
 export interface OwnValue {
   readonly value: string
   readonly dialect: 'weir' | 'helicone'
-  readonly header: GatewayHeader
+  readonly header: RequestHeader
   /** As it was sent, for messages. */
   readonly name: string
+  /** Who says so: the request, the set of headers it named, or `defaults` of weir.yaml. */
+  readonly from: 'header' | 'config' | 'default'
 }
 
 const ascii = /^[\x20-\x7e]*$/
 // eslint-disable-next-line no-control-regex
-const control = /[\x00-\x1f\x7f]/
+const control = /[\x00-\x1f\x7f-\x9f]/
 const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** Blanks and tabs alone: `trim` would also take U+00A0, which is the last byte of an `à` in UTF-8. */
+export const trimmed = (value: string): string => value.replace(/^[ \t]+|[ \t]+$/g, '')
 
 /** Header text as people meant it (headers.md §1.7): UTF-8, else ISO-8859-1; `UTF-8''` begins an RFC 8187 value. `null` = bad. */
 export const headerText = (value: string): string | null => {
-  let text = value.trim()
+  let text = trimmed(value)
   if (!ascii.test(text)) {
     try {
       text = utf8.decode(Buffer.from(text, 'latin1'))
@@ -26,13 +31,17 @@ export const headerText = (value: string): string | null => {
     }
   } else if (text.startsWith("UTF-8''")) {
     try {
-      text = decodeURIComponent(text.slice(7))
+      text = trimmed(decodeURIComponent(text.slice(7)))
     } catch {
       return null
     }
   }
   return control.test(text) ? null : text
 }
+
+/** A warning about a header, as it stands in `Weir-Warning` and on the row. */
+export const warningOf = (kind: string, name: string): string =>
+  `${kind};h="${name.toLowerCase().replaceAll(/[^!-~]|["\\]/g, '')}"`
 
 /** What our headers hold, by name in lower case without prefix. A bad value is a 400 or a warning, by its dialect (headers.md §1.3). */
 export class OwnValues {
@@ -50,8 +59,14 @@ export class OwnValues {
     return this.#values.get(rest)
   }
 
-  warn(kind: string, name: string): void {
-    this.#warnings.push(`${kind};h="${name.toLowerCase().replaceAll(/[^!-~]|["\\]/g, '')}"`)
+  /** A caller is warned of what it sent, not of what weir.yaml holds. */
+  warn(kind: string, { name, from }: OwnValue): void {
+    if (from === 'header') this.#warnings.push(warningOf(kind, name))
+  }
+
+  /** Warns of a header that is not ours. */
+  warnOf(kind: string, name: string): void {
+    this.#warnings.push(warningOf(kind, name))
   }
 
   /** Is a fault in this header a warning? */
@@ -69,7 +84,7 @@ export class OwnValues {
       throw new WeirError('bad_header', `${name}: ${detail === '' ? '' : `${detail} `}accepted is ${header.grammar}.`, {
         param: name,
       })
-    this.warn('bad-value', name)
+    this.warn('bad-value', found)
   }
 
   /** @returns `null` when it is absent, empty, or bad and forgiven. */

@@ -30,7 +30,7 @@ const figure = (own: OwnValues, rest: string, { form, least, most, absent }: Bou
   const value = form.test(text) ? Number(text) : Number.NaN
   if (value >= least && value <= most) return value
   if (value > most && own.forgives(found)) {
-    own.warn('capped', found.name)
+    own.warn('capped', found)
     return most
   }
   own.bad(found)
@@ -64,7 +64,7 @@ export const readRetry = (own: OwnValues): RetryAsked | null => {
   if (enabled) return { num, factor, minMs, maxMs, on }
   for (const rest of others) {
     const found = own.get(rest)
-    if (found !== undefined) own.warn('ignored', found.name)
+    if (found !== undefined) own.warn('ignored', found)
   }
   return null
 }
