@@ -43,11 +43,30 @@ const pythonSdks = () => {
   return venv
 }
 
+/** Jars of a real Kafka broker (e2e/servers/kafka/pom.xml), in the repository's own cache. */
+const kafkaJars = () => {
+  const lib = join(cache, 'kafka', 'lib')
+  const stamp = join(cache, 'kafka', '.pom')
+  const pom = join(root, 'e2e', 'servers', 'kafka', 'pom.xml')
+  const wanted = readFileSync(pom, 'utf8')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return lib
+  for (const command of ['java', 'mvn'])
+    if (!has(command)) stop(`The tests need ${command} for a Kafka broker (Debian: apt-get install openjdk-17-jre-headless maven).`)
+  console.log('Fetching Kafka ...')
+  rmSync(lib, { recursive: true, force: true })
+  const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
+  if (run('mvn', ['-q', '-B', '-ntp', '-f', pom, copy, `-DoutputDirectory=${lib}`, '-DincludeScope=runtime']) !== 0)
+    stop('Maven could not fetch the Kafka broker.')
+  writeFileSync(stamp, wanted)
+  return lib
+}
+
 const filters = process.argv.slice(2)
 if (filters.length === 0 && run(process.execPath, ['scripts/check.mjs']) !== 0) stop('npm run check failed.')
 systemPackage('chromium', 'chromium')
 systemPackage('redis-server', 'redis-server')
 const venv = pythonSdks()
+const kafka = kafkaJars()
 if (run(process.execPath, ['scripts/build.mjs']) !== 0) stop('The build failed.')
 
 const report = join(cache, 'tests.json')
@@ -69,6 +88,7 @@ const status = run(
       WEIR_TEST_PYTHON: join(venv, 'bin', 'python'),
       WEIR_TEST_CHROMIUM: pathOf('chromium'),
       WEIR_TEST_REDIS: pathOf('redis-server'),
+      WEIR_TEST_KAFKA: kafka,
     },
   },
 )
