@@ -1,0 +1,48 @@
+import kafkajs, { type Kafka, type KafkaConfig, type LogEntry } from 'kafkajs'
+import { lz4 } from './lz4.js'
+import { quietQueues } from './quiet-queue.js'
+
+/** How a cluster is reached: `KAFKA_BROKERS` and `kafka` of weir.yaml. */
+export interface KafkaAccess {
+  /** `host:port` each. */
+  readonly brokers: readonly string[]
+  readonly ssl: KafkaConfig['ssl']
+  readonly sasl: KafkaConfig['sasl'] | null
+  /** Told in its logs. */
+  readonly clientId: string
+}
+
+/** Gets what the client complains of, a sentence each; the same one at most once a minute. */
+export type Complain = (sentence: string) => void
+
+const quietMs = 60_000
+
+const complaints = (complain: Complain) => {
+  const told = new Map<string, number>()
+  return ({ log: { message, error, broker } }: LogEntry): void => {
+    const said = [message, error, broker].filter((part) => typeof part === 'string').join(': ')
+    const before = told.get(said)
+    if (before !== undefined && Date.now() - before < quietMs) return
+    if (told.size > 100) told.clear()
+    told.set(said, Date.now())
+    complain(`Kafka: ${said}`)
+  }
+}
+
+/** A client of kafkajs with our codec and guards. Nothing is connected yet. */
+export const kafkaClient = ({ brokers, ssl, sasl, clientId }: KafkaAccess, complain: Complain): Kafka => {
+  quietQueues()
+  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = lz4
+  const heard = complaints(complain)
+  return new kafkajs.Kafka({
+    clientId,
+    brokers: [...brokers],
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === null || sasl === undefined ? {} : { sasl }),
+    connectionTimeout: 5000,
+    requestTimeout: 30_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 2000, retries: 5 },
+    logLevel: kafkajs.logLevel.ERROR,
+    logCreator: () => heard,
+  })
+}

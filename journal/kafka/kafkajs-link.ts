@@ -1,0 +1,146 @@
+import kafkajs, { type Admin } from 'kafkajs'
+import { kafkaClient, type Complain, type KafkaAccess } from './client.js'
+import { kafkajsMember } from './kafkajs-member.js'
+import { kafkajsProducer } from './kafkajs-producer.js'
+import type { GroupOffset, KafkaLink, KafkaMember, TopicFacts, TopicWish } from './port.js'
+
+interface Options {
+  readonly access: KafkaAccess
+  readonly complain: Complain
+  /** A consumer could not be brought back to life in this process. */
+  readonly onDead?: (cause: Error) => void
+}
+
+const settled = { tries: 100, everyMs: 100 }
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Topics as the broker has them, once each has a leader in all its partitions. */
+const metadataOf = async (admin: Admin, topics: readonly string[]) => {
+  for (let tries = 0; ; tries++) {
+    try {
+      const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] })
+      if (found.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return found
+    } catch (cause) {
+      if (tries >= settled.tries) throw cause
+    }
+    if (tries >= settled.tries) throw new Error(`The topics ${topics.join(', ')} have no leader.`)
+    await pause(settled.everyMs)
+  }
+}
+
+const numberIn = (entries: readonly { configName: string; configValue: string }[], name: string): number =>
+  Number(entries.find(({ configName }) => configName === name)?.configValue ?? Number.NaN)
+
+/**
+ * A Kafka by way of kafkajs 2.2.4, with a guard for each of its known faults (servers.md; docs/decisions/0070). Connects when it is
+ * first asked something.
+ */
+export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Options): KafkaLink => {
+  const kafka = kafkaClient(access, complain)
+  const partitioner = kafkajs.Partitioners.DefaultPartitioner()
+  let admin: Promise<Admin> | null = null
+  const members: KafkaMember[] = []
+  const administrator = (): Promise<Admin> => {
+    admin ??= (async () => {
+      const made = kafka.admin({ retry: { retries: 2 } })
+      await made.connect()
+      return made
+    })()
+    admin.catch(() => {
+      admin = null
+    })
+    return admin
+  }
+
+  const facts = async (topics: readonly string[]): Promise<readonly TopicFacts[]> => {
+    const asked = await administrator()
+    const metadata = await metadataOf(asked, topics)
+    const { resources } = await asked.describeConfigs({
+      includeSynonyms: false,
+      resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
+    })
+    return topics.map((topic) => {
+      const partitions = metadata.find(({ name }) => name === topic)?.partitions ?? []
+      const entries = resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? []
+      return {
+        partitions: partitions.length,
+        replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+        retentionMs: numberIn(entries, 'retention.ms'),
+        minInsyncReplicas: numberIn(entries, 'min.insync.replicas'),
+        maxMessageBytes: numberIn(entries, 'max.message.bytes'),
+      }
+    })
+  }
+
+  const create = async (wishes: readonly TopicWish[]): Promise<void> => {
+    const asked = await administrator()
+    const there = new Set(await asked.listTopics())
+    const missing = wishes.filter(({ topic }) => !there.has(topic))
+    if (missing.length === 0) return
+    const { brokers } = await asked.describeCluster()
+    await asked
+      .createTopics({
+        // kafkajs looks for leaders too early and throws; `metadataOf` waits for them.
+        waitForLeaders: false,
+        topics: missing.map(({ topic, partitions, retentionMs }) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: Math.min(3, brokers.length),
+          configEntries: [
+            { name: 'retention.ms', value: String(retentionMs) },
+            { name: 'min.insync.replicas', value: brokers.length >= 3 ? '2' : '1' },
+          ],
+        })),
+      })
+      .catch((cause: unknown) => {
+        // Another process was quicker.
+        if (!/TOPIC_ALREADY_EXISTS|already exists/i.test(String((cause as { type?: string }).type) + String(cause))) throw cause
+      })
+  }
+
+  const groupOffsets = async (group: string, topic: string): Promise<ReadonlyMap<number, GroupOffset>> => {
+    const [found] = await (await administrator()).fetchOffsets({ groupId: group, topics: [topic] })
+    return new Map(
+      (found?.partitions ?? []).map(({ partition, offset, metadata }) => [
+        partition,
+        { offset: Number(offset), metadata: metadata ?? '' },
+      ]),
+    )
+  }
+
+  return {
+    async ensure(wishes) {
+      await create(wishes)
+      return await facts(wishes.map(({ topic }) => topic))
+    },
+    partitionOf: (key, partitions) =>
+      partitioner({
+        topic: '',
+        partitionMetadata: Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 0 })) as never,
+        message: { key, value: null },
+      }),
+    async offsets(topic) {
+      const found = await (await administrator()).fetchTopicOffsets(topic)
+      return new Map(found.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]))
+    },
+    groupOffsets,
+    producer: () => kafkajsProducer(kafka),
+    join(group, topic) {
+      const member = kafkajsMember({
+        kafka,
+        group,
+        topic,
+        complain,
+        onDead,
+        position: async (partition) => (await groupOffsets(group, topic)).get(partition) ?? { offset: -1, metadata: '' },
+      })
+      members.push(member)
+      return member
+    },
+    async close() {
+      await Promise.all(members.map((member) => member.close()))
+      const opened = await admin?.catch(() => null)
+      await opened?.disconnect()
+    },
+  }
+}
