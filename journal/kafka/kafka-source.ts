@@ -1,0 +1,105 @@
+import type { Gap, Plan, Progress, Source, SourceRecord } from '../port.js'
+import type { KafkaLink, KafkaMember, PlacedMessage } from './port.js'
+import { isDoubtful, isGap, readGap } from './topic-message.js'
+
+/** A source over the partitions of a topic that this member of a group was given. */
+export interface KafkaSource extends Source {
+  /** Gaps that were read and not yet committed past. */
+  gaps(partition: string): Promise<readonly Gap[]>
+  wait(consumer: string, ms: number): Promise<void>
+  /** Why nothing is read; `null` = all is well. */
+  readonly trouble: string | null
+}
+
+interface Options {
+  readonly link: KafkaLink
+  readonly topic: string
+  readonly group: string
+  /** Bytes of one event, where none has been seen: for the lag in bytes. */
+  readonly usualBytes?: number
+}
+
+/** What stands beside a committed offset: the last one of an insert that was begun. */
+const planOf = (metadata: string, first: number): Plan | null => {
+  if (metadata === '') return null
+  try {
+    const { last } = JSON.parse(metadata) as { last?: unknown }
+    return Number.isSafeInteger(last) && (last as number) >= first ? { first, last: last as number } : null
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Reads a topic as ingest reads a journal (storage.md §2-3). A plan is the committed offset with the range's end as its metadata, so that
+ * whoever gets the partition next cuts the same range. Only partitions that are assigned now are told.
+ */
+export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Options): KafkaSource => {
+  const member: KafkaMember = link.join(group, topic)
+  const name = (partition: number): string => `${topic}/${partition}`
+  const numberOf = (partition: string): number => Number(partition.slice(topic.length + 1))
+  const gaps = new Map<string, Map<number, Gap>>()
+  let generation = -1
+  let seen = { bytes: 0, messages: 0 }
+
+  /** What an earlier assignment told is asked for anew. */
+  const renewed = (): void => {
+    if (member.generation() === generation) return
+    generation = member.generation()
+    gaps.clear()
+  }
+
+  const noteGap = (partition: string, message: PlacedMessage): void => {
+    let known = gaps.get(partition)
+    if (known === undefined) gaps.set(partition, (known = new Map()))
+    known.set(message.offset, readGap(message))
+  }
+
+  const recordOf = ({ offset, value, headers, timestampMs }: PlacedMessage): SourceRecord => ({
+    at: offset,
+    next: offset + 1,
+    payload: value,
+    doubt: isDoubtful({ offset, value, headers, timestampMs }),
+  })
+
+  return {
+    partitions() {
+      renewed()
+      return Promise.resolve(member.assigned().map(name))
+    },
+    read(partition, from, max, maxBytes) {
+      const messages = member.read(numberOf(partition), from, max, maxBytes)
+      const records: SourceRecord[] = []
+      for (const message of messages) {
+        seen = { bytes: seen.bytes + message.value.length, messages: seen.messages + 1 }
+        if (isGap(message)) noteGap(partition, message)
+        else records.push(recordOf(message))
+      }
+      return Promise.resolve(records)
+    },
+    async progress(partition): Promise<Progress> {
+      const { offset, metadata } = await member.position(numberOf(partition))
+      const committed = Math.max(0, offset)
+      return { committed, planned: planOf(metadata, committed) }
+    },
+    plan: (partition, _consumer, { first, last }) => member.commit(numberOf(partition), first, JSON.stringify({ last })),
+    async commit(partition, _consumer, next) {
+      await member.commit(numberOf(partition), next, '')
+      const known = gaps.get(partition)
+      if (known !== undefined) for (const at of known.keys()) if (at < next) known.delete(at)
+    },
+    async lagBytes() {
+      const [ends, done] = await Promise.all([link.offsets(topic), link.groupOffsets(group, topic)])
+      let messages = 0
+      for (const [partition, { low, high }] of ends)
+        messages += Math.max(0, high - Math.max(low, done.get(partition)?.offset ?? 0))
+      return Math.round(messages * (seen.messages === 0 ? usualBytes : seen.bytes / seen.messages))
+    },
+    gaps: (partition) => Promise.resolve([...(gaps.get(partition)?.values() ?? [])].sort((a, b) => a.at - b.at)),
+    wait: (_consumer, ms) => member.wait(ms),
+    get trouble() {
+      return member.trouble
+    },
+    close: () => member.close(),
+  }
+}
