@@ -19,12 +19,12 @@ interface Options {
   readonly usualBytes?: number
 }
 
-/** What stands beside a committed offset: the last one of an insert that was begun. */
-const planOf = (metadata: string, first: number): Plan | null => {
+/** What stands beside a committed offset: first and last of an insert that was begun. */
+const planOf = (metadata: string): Plan | null => {
   if (metadata === '') return null
   try {
-    const { last } = JSON.parse(metadata) as { last?: unknown }
-    return Number.isSafeInteger(last) && (last as number) >= first ? { first, last: last as number } : null
+    const { first, last } = JSON.parse(metadata) as Partial<Plan>
+    return Number.isSafeInteger(first) && Number.isSafeInteger(last) ? { first: first as number, last: last as number } : null
   } catch {
     return null
   }
@@ -39,6 +39,8 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
   const name = (partition: number): string => `${topic}/${partition}`
   const numberOf = (partition: string): number => Number(partition.slice(topic.length + 1))
   const gaps = new Map<string, Map<number, Gap>>()
+  /** As far as this member knows. */
+  const committed = new Map<string, number>()
   let generation = -1
   let seen = { bytes: 0, messages: 0 }
 
@@ -47,12 +49,13 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
     if (member.generation() === generation) return
     generation = member.generation()
     gaps.clear()
+    committed.clear()
   }
 
-  const noteGap = (partition: string, message: PlacedMessage): void => {
+  const noteGap = (partition: string, gap: Gap): void => {
     let known = gaps.get(partition)
     if (known === undefined) gaps.set(partition, (known = new Map()))
-    known.set(message.offset, readGap(message))
+    known.set(gap.at, gap)
   }
 
   const recordOf = ({ offset, value, headers, timestampMs }: PlacedMessage): SourceRecord => ({
@@ -68,23 +71,35 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
       return Promise.resolve(member.assigned().map(name))
     },
     read(partition, from, max, maxBytes) {
-      const messages = member.read(numberOf(partition), from, max, maxBytes)
       const records: SourceRecord[] = []
-      for (const message of messages) {
-        seen = { bytes: seen.bytes + message.value.length, messages: seen.messages + 1 }
-        if (isGap(message)) noteGap(partition, message)
-        else records.push(recordOf(message))
+      for (let at = from; records.length === 0;) {
+        const messages = member.read(numberOf(partition), at, max, maxBytes)
+        const last = messages.at(-1)
+        if (last === undefined) break
+        for (const message of messages) {
+          seen = { bytes: seen.bytes + message.value.length, messages: seen.messages + 1 }
+          const gap = isGap(message) ? readGap(message) : null
+          if (gap === null) records.push(recordOf(message))
+          else noteGap(partition, gap)
+        }
+        at = last.offset + 1
       }
       return Promise.resolve(records)
     },
     async progress(partition): Promise<Progress> {
       const { offset, metadata } = await member.position(numberOf(partition))
-      const committed = Math.max(0, offset)
-      return { committed, planned: planOf(metadata, committed) }
+      committed.set(partition, Math.max(0, offset))
+      return { committed: Math.max(0, offset), planned: planOf(metadata) }
     },
-    plan: (partition, _consumer, { first, last }) => member.commit(numberOf(partition), first, JSON.stringify({ last })),
+    async plan(partition, _consumer, plan) {
+      // The offset stays: between it and the plan's first may lie gaps that are not told yet.
+      const at = committed.get(partition)
+      if (at === undefined) throw new Error(`A range of ${partition} was planned before its position was known.`)
+      await member.commit(numberOf(partition), at, JSON.stringify(plan))
+    },
     async commit(partition, _consumer, next) {
       await member.commit(numberOf(partition), next, '')
+      committed.set(partition, next)
       const known = gaps.get(partition)
       if (known !== undefined) for (const at of known.keys()) if (at < next) known.delete(at)
     },

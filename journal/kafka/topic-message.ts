@@ -31,9 +31,14 @@ export const gapMessage = (gap: Gap, writer: string): KafkaMessage => ({
 export const isGap = ({ headers }: PlacedMessage): boolean => headers.t === 'gap'
 export const isDoubtful = ({ headers }: PlacedMessage): boolean => headers.doubt !== '0'
 
-/** @throws Error when it is not one of ours. */
-export const readGap = ({ value, offset }: PlacedMessage): Gap => {
-  const { tenant, reason, n, fromMs, toMs } = JSON.parse(value.toString('utf8')) as Partial<Gap>
-  if (typeof tenant !== 'string' || typeof reason !== 'string' || !Number.isSafeInteger(n)) throw new Error('This is no gap.')
-  return { at: offset, next: offset + 1, tenant, reason, n: n as number, fromMs: Number(fromMs), toMs: Number(toMs) }
+/** @returns `null` when it is not one of ours. */
+export const readGap = ({ value, offset }: PlacedMessage): Gap | null => {
+  try {
+    const { tenant, reason, n, fromMs, toMs } = JSON.parse(value.toString('utf8')) as Partial<Gap>
+    if (typeof tenant !== 'string' || typeof reason !== 'string') return null
+    if (![n, fromMs, toMs].every((figure) => Number.isSafeInteger(figure))) return null
+    return { at: offset, next: offset + 1, tenant, reason, n: n as number, fromMs: fromMs as number, toMs: toMs as number }
+  } catch {
+    return null
+  }
 }
