@@ -44,12 +44,20 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
   let generation = -1
   let seen = { bytes: 0, messages: 0 }
 
-  /** What an earlier assignment told is asked for anew. */
-  const renewed = (): void => {
-    if (member.generation() === generation) return
+  /** With a new assignment another member may have been here: what was known of positions is asked for anew. */
+  const renewed = (): boolean => {
+    if (member.generation() === generation) return false
     generation = member.generation()
     gaps.clear()
     committed.clear()
+    return true
+  }
+  /** @throws Error when the partition has been assigned anew since its position was asked for. */
+  const positionOf = (partition: string): number => {
+    renewed()
+    const at = committed.get(partition)
+    if (at === undefined) throw new Error(`${partition} was assigned anew; what was read of it is dropped and read again.`)
+    return at
   }
 
   const noteGap = (partition: string, gap: Gap): void => {
@@ -67,8 +75,8 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
 
   return {
     partitions() {
-      renewed()
-      return Promise.resolve(member.assigned().map(name))
+      // None, once, after an assignment: who holds positions forgets them.
+      return Promise.resolve(renewed() ? [] : member.assigned().map(name))
     },
     read(partition, from, max, maxBytes) {
       const records: SourceRecord[] = []
@@ -87,17 +95,17 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
       return Promise.resolve(records)
     },
     async progress(partition): Promise<Progress> {
+      renewed()
       const { offset, metadata } = await member.position(numberOf(partition))
       committed.set(partition, Math.max(0, offset))
       return { committed: Math.max(0, offset), planned: planOf(metadata) }
     },
     async plan(partition, _consumer, plan) {
       // The offset stays: between it and the plan's first may lie gaps that are not told yet.
-      const at = committed.get(partition)
-      if (at === undefined) throw new Error(`A range of ${partition} was planned before its position was known.`)
-      await member.commit(numberOf(partition), at, JSON.stringify(plan))
+      await member.commit(numberOf(partition), positionOf(partition), JSON.stringify(plan))
     },
     async commit(partition, _consumer, next) {
+      positionOf(partition)
       await member.commit(numberOf(partition), next, '')
       committed.set(partition, next)
       const known = gaps.get(partition)
