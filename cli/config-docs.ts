@@ -106,7 +106,11 @@ const variables: readonly (readonly [name: string, fallback: string, meaning: st
   ['`OTEL_EXPORTER_OTLP_PROTOCOL`', '`http/protobuf`', 'Or `http/json`; `_TRACES_PROTOCOL` wins.'],
   ['`OTEL_SERVICE_NAME`', '`weir`', '`service.name` of the spans.'],
   ['`REDIS_URL`', '', 'Keep the levels of limits in this Redis (6 or newer), for any number of proxies, instead of in memory.'],
-  ['`KAFKA_BROKERS`', '', 'Of a later version; setting it is refused for now.'],
+  [
+    '`KAFKA_BROKERS`',
+    '',
+    'Brokers of a Kafka, `host:port` with commas between: calls go from the journal to its topic, and ingest reads them there.',
+  ],
 ]
 
 /** docs/configuration.md, made from the schema that checks the file: `weir config --docs`. */

@@ -1,9 +1,8 @@
-import { join } from 'node:path'
 import type { Db } from '../clickhouse/db.js'
 import type { Config } from '../core/config.js'
 import type { Ingest } from '../ingest/main.js'
-import { consumersOf, startIngest } from '../ingest/main.js'
-import { openJournalSource } from '../journal/source.js'
+import { startIngest } from '../ingest/main.js'
+import { openEventLog } from './event-log.js'
 import type { Log } from './log.js'
 import { version } from './version.js'
 
@@ -21,29 +20,32 @@ interface Options {
 }
 
 /**
- * The journal of this data folder, through ingest, into the store and out to the trace destinations.
+ * The log of events through ingest, into the store and out to the trace destinations.
  *
  * @throws FolderOwnedError when another process reads this journal.
  */
 export const openPipeline = async ({ config, db, log, onStored }: Options): Promise<Pipeline> => {
-  const now = Date.now
-  const source = await openJournalSource({
-    dir: join(config.dataDir, 'journal'),
-    consumers: consumersOf(config),
-    now,
-    log: (sentence) => log.warn(sentence),
-  })
+  const events = await openEventLog(config, log)
   try {
-    const ingest = await startIngest({ config, source, db, now, log, onStored, version: version() })
+    const ingest = await startIngest({
+      config,
+      sourceOf: events.sourceOf,
+      ...(events.deadLetters === null ? {} : { deadLetters: events.deadLetters }),
+      db,
+      now: Date.now,
+      log,
+      onStored,
+      version: version(),
+    })
     return {
       ingest,
       async stop() {
         await ingest.stop()
-        await source.close()
+        await events.close()
       },
     }
   } catch (cause) {
-    await source.close()
+    await events.close()
     throw cause
   }
 }

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import type { Config } from '../core/config.js'
+import { kafkaAccess } from '../journal/kafka/access.js'
+import { startShipperThread } from '../journal/kafka/shipper-thread.js'
 import { journalLimitBytes } from '../journal/limit.js'
 import { openJournal } from '../journal/open.js'
 import { startProxy } from '../proxy/main.js'
@@ -25,6 +27,9 @@ const live = new Set<keyof Config>([
   'drain',
 ])
 
+/** What is still in the journal when a proxy ends gets so long; the rest goes after the next start (reliability.md §8). */
+const lastShipMs = 5000
+
 const start = async (config: Config, log: Log): Promise<RunningRole> => {
   const now = Date.now
   const dir = join(config.dataDir, 'journal')
@@ -34,7 +39,21 @@ const start = async (config: Config, log: Log): Promise<RunningRole> => {
     limitBytes: await journalLimitBytes(dir, config.journal.limit),
     now,
   })
-  const proxy = await startProxy({ config, journal, now, log })
+  const access = kafkaAccess(config, 'proxy')
+  const shipper =
+    access === null
+      ? null
+      : startShipperThread({
+          work: {
+            journalDir: dir,
+            dlqDir: join(config.dataDir, 'dlq'),
+            access,
+            topic: config.kafka.topic,
+            maxMessageBytes: config.kafka.maxMessageBytes,
+          },
+          log: (sentence) => log.warn(sentence),
+        })
+  const proxy = await startProxy({ config, journal, now, log, ...(shipper === null ? {} : { shipping: shipper.state }) })
   const unwatch = watchConfig({ config, live, fixed: new Set(['journal', 'cache']), apply: (next) => proxy.reload(next), log })
   return {
     ports: { proxy: proxy.port },
@@ -43,6 +62,7 @@ const start = async (config: Config, log: Log): Promise<RunningRole> => {
       unwatch()
       await proxy.stop()
       await journal.close()
+      await shipper?.stop(lastShipMs)
     },
   }
 }

@@ -37,6 +37,8 @@ export type Config = DeepReadonly<Omit<File, 'auth' | 'targetUrl'>> & {
   readonly clickhouseUrl: string | null
   readonly databaseUrl: string | null
   readonly redisUrl: string | null
+  /** `host:port` each; `null` = the journal is read directly. */
+  readonly kafkaBrokers: readonly string[] | null
   readonly serviceName: string
 }
 
@@ -88,6 +90,18 @@ const otelDestination = (env: Env): z.input<typeof exportDestination> | null => 
   }
 }
 
+const brokersIn = (env: Env): readonly string[] | null => {
+  const text = env.KAFKA_BROKERS?.trim() ?? ''
+  if (text === '') return null
+  const brokers = text.split(',').map((broker) => broker.trim())
+  const bad = brokers.find((broker) => !/^(\[[0-9a-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/i.test(broker))
+  if (bad !== undefined)
+    throw new ConfigError(
+      `KAFKA_BROKERS: "${bad.slice(0, 100)}" is not a broker. Accepted: host:port, several with commas between.`,
+    )
+  return brokers
+}
+
 /**
  * What holds once the environment has had its say over a file that was checked.
  *
@@ -130,8 +144,7 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
     throw new ConfigError(
       'REDIS_URL is not the URL of a Redis. Accepted: redis://[user:password@]host:port[/db], or rediss:// for TLS.',
     )
-  for (const [name, issue] of [['KAFKA_BROKERS', 'The journal is read directly']] as const)
-    if (env[name]) throw new ConfigError(`${name} is set, but this version does not use it yet. ${issue}; unset it to start.`)
+  const kafkaBrokers = brokersIn(env)
   return deepFreeze({
     ...fromFile,
     auth: fromFile.auth ?? (isLocal ? 'open' : 'required'),
@@ -149,6 +162,7 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
     clickhouseUrl: env.CLICKHOUSE_URL || null,
     databaseUrl: env.DATABASE_URL || null,
     redisUrl,
+    kafkaBrokers,
     serviceName: env.OTEL_SERVICE_NAME || 'weir',
   })
 }

@@ -26,6 +26,7 @@ const variables: Partial<Record<keyof Config, string>> = {
   clickhouseUrl: 'CLICKHOUSE_URL',
   databaseUrl: 'DATABASE_URL',
   redisUrl: 'REDIS_URL',
+  kafkaBrokers: 'KAFKA_BROKERS',
   serviceName: 'OTEL_SERVICE_NAME',
 }
 const otelVariables = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT']

@@ -63,7 +63,7 @@ const started = async (config: Config, db: Db, rows: number[] = []): Promise<Ing
   const source = await openJournalSource({ dir: join(config.dataDir, 'journal'), consumers: consumersOf(config) })
   const ingest = await startIngest({
     config,
-    source,
+    sourceOf: () => source,
     db,
     now: Date.now,
     log: { warn: () => undefined, info: () => undefined },

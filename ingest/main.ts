@@ -2,10 +2,9 @@ import type { Registry } from 'prom-client'
 import { join } from 'node:path'
 import type { Config } from '../core/config.js'
 import type { Db } from '../clickhouse/db.js'
-import type { Source } from '../journal/port.js'
 import type { PriceBook } from '../core/prices/book.js'
-import { consume, storeBounds, type Enrich } from './consume.js'
-import { openDeadLetters } from './dead-letters.js'
+import { consume, storeBounds, type Enrich, type EventLog } from './consume.js'
+import { openDeadLetters, type DeadLetters } from './dead-letters.js'
 import { enrich as enrichWith } from './enrich/enrich.js'
 import { nothingKnown } from './enrich/known.js'
 import { trustsCostBy, type TrustsCost } from './enrich/trusts-cost.js'
@@ -30,8 +29,10 @@ export interface Log {
 
 interface Options {
   readonly config: Config
-  /** Stays the caller's: closed by it, after `stop()`. */
-  readonly source: Source
+  /** What a consumer reads. Stays the caller's: closed by it, after `stop()`. */
+  readonly sourceOf: (consumer: string) => EventLog
+  /** Takes what the store will never take. Default: a folder of WEIR_DATA. */
+  readonly deadLetters?: DeadLetters
   /** Stays the caller's, too. */
   readonly db: Db
   readonly now: () => number
@@ -86,14 +87,15 @@ const stuckMs = 30_000
 
 /** Starts the analytics pipeline: events of the log into the store, and out to each trace destination. */
 export const startIngest = async (options: Options): Promise<Ingest> => {
-  const { config, source, db, now, log, onStored = () => undefined, version } = options
+  const { config, sourceOf, db, now, log, onStored = () => undefined, version } = options
   const random = Math.random
+  const source = sourceOf(storeConsumer)
   let trustsCost = trustsCostBy(config)
   const enrich: Enrich = (exchange, position, known = nothingKnown) =>
     enrichWith(exchange, position, { book: prices.book, known, trustsCost })
   const metrics = createMetrics()
   const dlq = join(config.dataDir, 'dlq')
-  const deadLetters = await openDeadLetters({ dir: dlq, limitBytes: null, now })
+  const deadLetters = options.deadLetters ?? (await openDeadLetters({ dir: dlq, limitBytes: null, now }))
   const onFault = (message: string, cause: unknown): void => log.warn({ err: cause }, message)
   const prices = pricesInForce({ overrides: config.prices, db, random, onFault })
   let events = 0
@@ -145,7 +147,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
       const exporter = createExporter(destination)
       return openOutbox({
         destination,
-        source,
+        source: sourceOf(consumerOf(destination)),
         enrich,
         prepare,
         verdicts,

@@ -1,6 +1,6 @@
 import { readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { acquireFolderLock } from '../core/folder-lock.js'
+import { acquireFolderLock, type FolderLock } from '../core/folder-lock.js'
 import { decodeCheckpoint } from './checkpoint.js'
 import { damageSentence, setDamageAside } from './damaged.js'
 import { recordType, type Gap, type Plan, type Progress, type Source, type SourceRecord } from './port.js'
@@ -34,6 +34,8 @@ interface Options {
   /** Gets one sentence for people. */
   readonly log?: (sentence: string) => void
   readonly upkeepMs?: number
+  /** Held by somebody else of this process, who gives it back; default: taken here (`readerLock`). */
+  readonly lock?: FolderLock
 }
 
 const openReaders = 3
@@ -55,6 +57,9 @@ interface Partition {
   last: Promise<unknown>
 }
 
+/** One process reads a journal at a time. @throws FolderOwnedError when another does. */
+export const readerLock = (dir: string): Promise<FolderLock> => acquireFolderLock(join(dir, 'consumer'))
+
 /**
  * Opens the journal for reading: all writers' folders, each a partition, new ones as they come (storage.md §1).
  *
@@ -64,7 +69,7 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
   const { dir, consumers, now = Date.now, log = () => undefined, upkeepMs = 1000 } = options
   const [teller] = consumers
   if (teller === undefined) throw new RangeError('A journal without a consumer would be removed unread.')
-  const lock = await acquireFolderLock(join(dir, 'consumer'))
+  const lock = options.lock ?? (await readerLock(dir))
   const partitions = new Map<string, Partition>()
   const finished: Finished = new Set()
   let tornBytes = 0
@@ -365,7 +370,7 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
       if (timer !== null) clearTimeout(timer)
       await chores
       for (const partition of partitions.values()) await alone(partition, () => closeReaders(partition, () => true))
-      await lock.release()
+      if (options.lock === undefined) await lock.release()
     },
   }
 }

@@ -1,12 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
 import express, { type Express, type Request, type Response } from 'express'
 import { isLoopback, type Config } from '../core/config.js'
+import type { ShippingState } from '../journal/kafka/shipper-thread.js'
 import type { JournalWriter } from '../journal/port.js'
 import type { ProxyMetrics } from './metrics.js'
 
 export interface AdminDeps {
   readonly config: () => Config
   readonly journal: JournalWriter
+  /** `null` = nothing is shipped: ingest reads the journal itself. */
+  readonly shipping: (() => ShippingState) | null
   readonly metrics: ProxyMetrics
   readonly draining: () => boolean
   /** Why new calls are refused for now; `null` = they are not. */
@@ -16,11 +19,14 @@ export interface AdminDeps {
 /** Causes for which the proxy is degraded or not ready (reliability.md §9). */
 export const proxyCauses = ({
   journal,
+  shipping,
   saturated,
-}: Pick<AdminDeps, 'journal' | 'saturated'>): readonly { cause: string; detail: string }[] => {
+}: Pick<AdminDeps, 'journal' | 'shipping' | 'saturated'>): readonly { cause: string; detail: string }[] => {
   const { full, shedsBodies, bytes, limitBytes } = journal.state
   const busy = saturated()
+  const trouble = shipping?.().trouble ?? null
   return [
+    ...(trouble === null ? [] : [{ cause: 'kafka_unreachable', detail: `Events wait in the journal: ${trouble.message}` }]),
     ...(full !== null ? [{ cause: 'journal_full', detail: full.message }] : []),
     ...(full === null && shedsBodies
       ? [
@@ -50,6 +56,7 @@ export const adminApp = (deps: AdminDeps): Express => {
       causes: deps.draining() ? [{ cause: 'draining', detail: 'The process is about to stop.' }, ...causes] : causes,
       inFlight: deps.metrics.inFlight(),
       journal: deps.journal.state,
+      ...(deps.shipping === null ? {} : { shipping: deps.shipping() }),
     })
   })
   app.get('/metrics', async (req: Request, res: Response) => {

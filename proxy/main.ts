@@ -6,6 +6,7 @@ import { isLoopback, type Config } from '../core/config.js'
 import { WeirError } from '../core/errors.js'
 import { uuidv7 } from '../core/ids.js'
 import { providersFrom } from '../core/providers/registry.js'
+import type { ShippingState } from '../journal/kafka/shipper-thread.js'
 import type { JournalWriter } from '../journal/port.js'
 import { adminApp } from './admin.js'
 import { admitBy } from './admit/admit.js'
@@ -35,6 +36,7 @@ import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
 import { upgradeBy } from './relay/upgrade.js'
 import { serveBy, type House } from './serve.js'
+import { shippingMetrics } from './shipping-metrics.js'
 import { serverSecret } from './server-secret.js'
 
 export interface ProxyDeps {
@@ -47,6 +49,8 @@ export interface ProxyDeps {
   /** From 0 to 1, for what is left to chance: waits, draws. */
   readonly random?: () => number
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** How far the journal is shipped to Kafka; without, it is not. */
+  readonly shipping?: () => ShippingState
   /** Where the levels of limits are. Default: as configured. Closed with the proxy. */
   readonly limitStore?: LimitStore
   /** Where answers are kept. Default: as configured. Closed with the proxy. */
@@ -74,6 +78,7 @@ export const startProxy = async ({
   now = Date.now,
   random = Math.random,
   log,
+  shipping,
   limitStore,
   cacheStore,
   breaker,
@@ -86,6 +91,7 @@ export const startProxy = async ({
     () => journal.state,
     () => openCircuits(circuits),
   )
+  if (shipping !== undefined) shippingMetrics(metrics.registry, shipping)
   const deadlines = watchDeadlines(monotonic)
   const secret = serverSecret(first.dataDir)
   const fingerprint = fingerprinter(secret)
@@ -172,7 +178,14 @@ export const startProxy = async ({
   let serveUpgrade: ReturnType<typeof upgradeBy>
   let furnished = furnish(first)
 
-  const admin = adminApp({ config: () => config, journal, metrics, draining: () => draining, saturated })
+  const admin = adminApp({
+    config: () => config,
+    journal,
+    shipping: shipping ?? null,
+    metrics,
+    draining: () => draining,
+    saturated,
+  })
   const door = (req: IncomingMessage, res: ServerResponse): void => {
     const url = req.url ?? '/'
     if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { priceOverride } from '../prices/override.js'
 import { exportDestination } from './export-destination.js'
+import { kafka } from './kafka.js'
 import { limitPolicy } from './limit-policy.js'
 import { provider } from './provider.js'
 import { target } from './target.js'
@@ -154,6 +155,7 @@ export const file = z.strictObject({
         .describe('Hold beside those that calls bring along. Callers cannot take them away.'),
     })
     .prefault({}),
+  kafka: kafka.prefault({}),
   exports: z.array(exportDestination).default([]).describe('Where traces go; each destination has its own position and retries.'),
   prices: z
     .array(priceOverride)

@@ -96,7 +96,7 @@ const house = async (source: MemorySource, to: OtlpReceiver, held: Promise<void>
   const db = await openDb(base)
   const ingest = await startIngest({
     config: { ...base, exports: [destination] },
-    source,
+    sourceOf: () => source,
     db: {
       ...db,
       async insert(table, lines, token) {

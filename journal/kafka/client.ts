@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka, type KafkaConfig, type LogEntry } from 'kafkajs'
+import kafkajs, { type Kafka, type LogEntry, type SASLOptions } from 'kafkajs'
 import { lz4 } from './lz4.js'
 import { quietQueues } from './quiet-queue.js'
 
@@ -6,8 +6,14 @@ import { quietQueues } from './quiet-queue.js'
 export interface KafkaAccess {
   /** `host:port` each. */
   readonly brokers: readonly string[]
-  readonly ssl: KafkaConfig['ssl']
-  readonly sasl: KafkaConfig['sasl'] | null
+  /** PEM texts, where not every trusted authority is. */
+  readonly ssl:
+    boolean | { readonly ca?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined }
+  readonly sasl: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+    readonly username: string
+    readonly password: string
+  } | null
   /** Told in its logs. */
   readonly clientId: string
 }
@@ -37,8 +43,8 @@ export const kafkaClient = ({ brokers, ssl, sasl, clientId }: KafkaAccess, compl
   return new kafkajs.Kafka({
     clientId,
     brokers: [...brokers],
-    ...(ssl === undefined ? {} : { ssl }),
-    ...(sasl === null || sasl === undefined ? {} : { sasl }),
+    ssl,
+    ...(sasl === null ? {} : { sasl: sasl as SASLOptions }),
     connectionTimeout: 5000,
     requestTimeout: 30_000,
     retry: { initialRetryTime: 100, maxRetryTime: 2000, retries: 5 },

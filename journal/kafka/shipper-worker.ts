@@ -1,0 +1,80 @@
+import { mkdir, open, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { openJournalSource } from '../source.js'
+import { syncFolder } from '../sync-folder.js'
+import { kafkajsLink } from './kafkajs-link.js'
+import type { KafkaLink, TopicFacts } from './port.js'
+import { shipperConsumer, startShipper, type Undeliverable } from './shipper.js'
+import type { FromShipper, ShipperWork, ToShipper } from './shipper-thread.js'
+import { eventsTopic } from './topics.js'
+
+const { journalDir, dlqDir, access, topic, maxMessageBytes } = workerData as ShipperWork
+const say = (message: FromShipper): void => parentPort?.postMessage(message, [])
+const complain = (sentence: string): void => say({ type: 'told', sentence })
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** What no broker takes: one file each, a line of JSON that says why, then the event; the form of ingest's dead letters. */
+const setAside = async ({ origin, payload, error }: Undeliverable): Promise<void> => {
+  await mkdir(dlqDir, { recursive: true })
+  const name = `${origin.writer}_${origin.at}-${origin.at}_refused.dead`
+  const source = { partition: origin.writer, first: origin.at, last: origin.at }
+  const file = await open(join(dlqDir, `${name}.tmp`), 'w', 0o600)
+  try {
+    const head = JSON.stringify({ v: 1, reason: 'refused', error: error.slice(0, 4096), source, at: new Date().toISOString() })
+    await file.writev([Buffer.from(`${head}\n`), payload])
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(join(dlqDir, `${name}.tmp`), join(dlqDir, name))
+  await syncFolder(dlqDir)
+}
+
+/** The topic, made if it is missing; asks for as long as it takes. */
+const topicFacts = async (link: KafkaLink): Promise<TopicFacts> => {
+  for (let waitMs = 250, since = Date.now(); ; waitMs = Math.min(waitMs * 2, 15_000)) {
+    try {
+      const [facts] = await link.ensure([eventsTopic(topic)])
+      if (facts !== undefined) return facts
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause)
+      say({ type: 'state', state: { lagBytes: null, events: 0, deadLetters: 0, trouble: { message, sinceMs: since } } })
+    }
+    await pause(waitMs)
+  }
+}
+
+const source = await openJournalSource({
+  dir: journalDir,
+  consumers: [shipperConsumer],
+  // The thread's parent holds it, so that a thread that died leaves nothing locked.
+  lock: { dir: journalDir, release: () => Promise.resolve() },
+  log: complain,
+})
+const link = kafkajsLink({ access, complain })
+const facts = await topicFacts(link)
+const shipper = startShipper({
+  source,
+  link,
+  topic,
+  partitions: facts.partitions,
+  maxMessageBytes: Math.min(maxMessageBytes, facts.maxMessageBytes - 1024),
+  setAside,
+  now: Date.now,
+  random: Math.random,
+  onFault: (sentence, cause) => complain(`${sentence} ${cause instanceof Error ? cause.message : String(cause)}`),
+})
+const telling = setInterval(() => say({ type: 'state', state: shipper.state }), 500)
+say({ type: 'state', state: shipper.state })
+parentPort?.on('message', (message: ToShipper) => {
+  if (message.type !== 'stop') return
+  clearInterval(telling)
+  void (async () => {
+    await shipper.stop(message.ms)
+    say({ type: 'state', state: shipper.state })
+    await source.close()
+    await link.close()
+    process.exit(0)
+  })()
+})
