@@ -1,5 +1,5 @@
 import { decodeExchange, type Exchange } from '../core/exchange.js'
-import type { Gap, Source, SourceRecord } from '../journal/port.js'
+import { PartitionMoved, type Gap, type Source, type SourceRecord } from '../journal/port.js'
 import type { DeadLetters, DeadReason } from './dead-letters.js'
 import { chargedOf, createChargeBook, mayBeCharged, type Charge, type ChargeBook } from './enrich/charges.js'
 import type { Enriched } from './enrich/enriched.js'
@@ -55,8 +55,8 @@ interface Options {
   readonly bounds: Bounds
   readonly now: () => number
   readonly random: () => number
-  /** Rows now visible. */
-  readonly onStored: (rows: number) => void
+  /** Rows now visible, and the hours since the epoch they lie in. */
+  readonly onStored: (rows: number, hours: ReadonlySet<number>) => void
   readonly onFault: (message: string, cause: unknown) => void
 }
 
@@ -65,6 +65,13 @@ export interface Consumer {
   stop(drainMs: number): Promise<void>
   /** Age of the oldest event that was read and is not stored; 0 when there is none. */
   lagSeconds(): number
+  /**
+   * Runs work between two rounds: what was begun is stored and committed, nothing else is inserted meanwhile.
+   *
+   * @param work Is given a signal that fires when the time to stop is up.
+   * @throws Error when the consumer ends before its turn.
+   */
+  whilePaused<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>
   /** Set while reading the log or writing its positions fails. */
   readonly trouble: { readonly message: string; readonly sinceMs: number } | null
 }
@@ -99,6 +106,7 @@ export const consume = (options: Options): Consumer => {
   const draining = new AbortController()
   let trouble: Consumer['trouble'] = null
   let oldestEndMs: number | null = null
+  const waiting: { readonly run: () => Promise<void>; readonly drop: () => void }[] = []
 
   const setAside = async (partition: string, record: SourceRecord, { reason, error }: Poison): Promise<void> => {
     await deadLetters.put({ reason, error, source: { partition, first: record.at, last: record.at }, payload: record.payload })
@@ -221,7 +229,7 @@ export const consume = (options: Options): Consumer => {
     cursors.set(batch.partition, batch.next)
     oldestEndMs = null
     metrics.stored(batch.facts, batch.records, (performance.now() - startedAt) / 1000)
-    if (rows > 0) onStored(rows)
+    if (rows > 0) onStored(rows, batch.hours)
   }
 
   const planAndInsert = async (batch: Batch, startedAt: number): Promise<void> => {
@@ -306,6 +314,7 @@ export const consume = (options: Options): Consumer => {
         const found = await round()
         failures = 0
         trouble = null
+        for (const { run: work } of waiting.splice(0)) await work()
         if (isLast && found === 'empty') return
         const waitMs = found === 'full' ? 0 : found === 'empty' ? idleMs : bounds.everyMs - (performance.now() - begun)
         if (waitMs > 0) await pause(waitMs, draining.signal)
@@ -313,6 +322,7 @@ export const consume = (options: Options): Consumer => {
         if (halt.signal.aborted) return
         // The log or the disk fails, not the store. The cursor is read anew: the plan on disk says what was begun.
         cursors.clear()
+        if (cause instanceof PartitionMoved) continue
         trouble = { message: cause instanceof Error ? cause.message : String(cause), sinceMs: trouble?.sinceMs ?? now() }
         onFault('Reading the event log failed; trying again.', cause)
         await pause(fullJitter(++failures, 250, 15_000, random), halt.signal)
@@ -320,7 +330,9 @@ export const consume = (options: Options): Consumer => {
     }
   }
 
-  const running = run()
+  const running = run().finally(() => {
+    for (const { drop } of waiting.splice(0)) drop()
+  })
   return {
     async stop(drainMs) {
       draining.abort()
@@ -329,6 +341,12 @@ export const consume = (options: Options): Consumer => {
       clearTimeout(deadline)
       halt.abort()
     },
+    whilePaused: (work) =>
+      new Promise((resolve, reject) => {
+        const drop = (): void => reject(new Error('Ingest ends.'))
+        if (draining.signal.aborted) return drop()
+        waiting.push({ run: () => work(halt.signal).then(resolve, reject), drop })
+      }),
     lagSeconds: () => (oldestEndMs === null ? 0 : Math.max(0, (now() - oldestEndMs) / 1000)),
     get trouble() {
       return trouble

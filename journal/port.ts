@@ -60,6 +60,8 @@ export interface Gap {
   /** Milliseconds since the epoch: of the first and the last of them. */
   readonly fromMs: number
   readonly toMs: number
+  /** Where the journal tells it, when that is not where it was read: the same gap may then be read twice. */
+  readonly origin?: { readonly writer: string; readonly at: number }
 }
 
 /** A range that was planned before its insert, so that a crash cuts it the same again. Positions of first and last record, inclusive. */
@@ -75,6 +77,14 @@ export interface Progress {
   readonly planned: Plan | null
 }
 
+/** The partition may be another reader's by now: what was read of it and not committed is dropped, and read again by whoever has it. */
+export class PartitionMoved extends Error {
+  constructor(partition: string) {
+    super(`${partition} was assigned anew; what was read of it is dropped and read again.`)
+    this.name = 'PartitionMoved'
+  }
+}
+
 /** Where ingest reads ends from: the folders of a journal, or the partitions of a Kafka topic. */
 export interface Source {
   /** Names of partitions that have, or may get, records; of a journal: one per writer. */
@@ -82,6 +92,8 @@ export interface Source {
   /**
    * Ends (type 2) in order from `from` (0 = the beginning), at most `max` records and `maxBytes` of payload; empty when none are there yet.
    * Segments that are gone are passed over.
+   *
+   * @throws PartitionMoved
    */
   read(partition: string, from: number, max: number, maxBytes: number): Promise<readonly SourceRecord[]>
   progress(partition: string, consumer: string): Promise<Progress>

@@ -26,7 +26,10 @@ export interface Store {
   insert(batch: Batch, signal: AbortSignal): Promise<{ readonly rows: number; readonly refused: readonly Refused[] }>
   /** Who was charged for these responses before? One list per reading; waits, like an insert, until the store answers. */
   chargesBefore(partition: string, readings: readonly Reading[], signal: AbortSignal): Promise<readonly (readonly Charge[])[]>
-  /** Writes down how many calls the log had no room for. Each record that tells gaps has its own token: twice is once. */
+  /**
+   * Writes down how many calls the log had no room for. Each record that tells gaps has its own token, wherever it is read: twice is
+   * once.
+   */
   tellGaps(partition: string, gaps: readonly Gap[], signal: AbortSignal): Promise<void>
   /** Why the store does not take anything at the moment, and since when; `null` = it does. */
   readonly trouble: { readonly message: string; readonly sinceMs: number } | null
@@ -38,6 +41,10 @@ interface Options {
   readonly random: () => number
   /** Told once per failed try. */
   readonly onRetry: (cause: unknown, tries: number) => void
+  /** Which doubtful events are stored from elsewhere. Not to be chosen in operation: the tests of one net take the other away. */
+  readonly lookUp?: typeof storedElsewhere
+  /** Another process asks for a pause; nothing is inserted until it does not. Default: there is no other. */
+  readonly paused?: () => Promise<boolean>
 }
 
 const backoffMs = { base: 250, cap: 15_000 }
@@ -54,7 +61,16 @@ const sqlTime = (ms: number): string => new Date(ms).toISOString().replace('T', 
 const gapLine = (writer: string, { tenant, reason, n, fromMs, toMs }: Gap): string =>
   `${JSON.stringify({ tenant_id: tenant, from_ts: sqlTime(fromMs), to_ts: sqlTime(toMs), writer, reason, n })}\n`
 
-export const createStore = ({ db, now, random, onRetry }: Options): Store => {
+const pausedMs = 1000
+
+export const createStore = ({
+  db,
+  now,
+  random,
+  onRetry,
+  lookUp = storedElsewhere,
+  paused = () => Promise.resolve(false),
+}: Options): Store => {
   let trouble: Store['trouble'] = null
 
   /** Tries for ever; only a data fault and the signal end it. */
@@ -109,7 +125,7 @@ export const createStore = ({ db, now, random, onRetry }: Options): Store => {
   /** Doubted events that are stored already, or lie earlier in this batch: their places in it. */
   const doubles = async (batch: Batch, signal: AbortSignal): Promise<ReadonlySet<number>> => {
     if (batch.doubts.length === 0) return new Set()
-    const elsewhere = await untilDone(() => storedElsewhere(db, batch.doubts, batch), signal)
+    const elsewhere = await untilDone(() => lookUp(db, batch.doubts, batch), signal)
     return new Set(
       batch.doubts.filter(({ id, index }) => elsewhere.has(id) || batch.ids.indexOf(id) < index).map(({ index }) => index),
     )
@@ -117,6 +133,10 @@ export const createStore = ({ db, now, random, onRetry }: Options): Store => {
 
   return {
     async insert(batch, signal) {
+      while (await untilDone(paused, signal)) {
+        await pause(pausedMs, signal)
+        signal.throwIfAborted()
+      }
       const leftOut = await doubles(batch, signal)
       const all = batch.ats.map((_, i) => i).filter((i) => !leftOut.has(i))
       // A single record is named by its own position, so that the letter says where it lies.
@@ -130,14 +150,15 @@ export const createStore = ({ db, now, random, onRetry }: Options): Store => {
     },
     chargesBefore: (partition, readings, signal) => untilDone(() => chargesBefore(db, partition, readings), signal),
     async tellGaps(partition, gaps, signal) {
-      for (const at of new Set(gaps.map((gap) => gap.at))) {
-        const lines = Buffer.from(
-          gaps
-            .filter((gap) => gap.at === at)
-            .map((gap) => gapLine(partition, gap))
-            .join(''),
-        )
-        await untilDone(() => db.insert('log_gaps', lines, `${partition}:${at}:log_gaps`), signal)
+      const told = new Map<string, Gap[]>()
+      for (const gap of gaps) {
+        const { at, origin, tenant, reason } = gap
+        const token = origin === undefined ? `${partition}:${at}` : `${origin.writer}:${origin.at}:${tenant}:${reason}`
+        told.set(token, [...(told.get(token) ?? []), gap])
+      }
+      for (const [token, some] of told) {
+        const lines = Buffer.from(some.map((gap) => gapLine(gap.origin?.writer ?? partition, gap)).join(''))
+        await untilDone(() => db.insert('log_gaps', lines, `${token}:log_gaps`), signal)
       }
     },
     get trouble() {

@@ -1,5 +1,6 @@
 import kafkajs, { type Kafka, type LogEntry, type SASLOptions } from 'kafkajs'
-import { lz4 } from './lz4.js'
+import { installCodecs } from './codecs.js'
+import { plainCommits } from './plain-commits.js'
 import { quietQueues } from './quiet-queue.js'
 
 /** How a cluster is reached: `KAFKA_BROKERS` and `kafka` of weir.yaml. */
@@ -38,7 +39,8 @@ const complaints = (complain: Complain) => {
 /** A client of kafkajs with our codec and guards. Nothing is connected yet. */
 export const kafkaClient = ({ brokers, ssl, sasl, clientId }: KafkaAccess, complain: Complain): Kafka => {
   quietQueues()
-  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = lz4
+  plainCommits()
+  installCodecs()
   const heard = complaints(complain)
   return new kafkajs.Kafka({
     clientId,

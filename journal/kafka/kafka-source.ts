@@ -1,13 +1,14 @@
-import type { Gap, Plan, Progress, Source, SourceRecord } from '../port.js'
-import type { KafkaLink, KafkaMember, PlacedMessage } from './port.js'
+import { PartitionMoved, type Gap, type Plan, type Progress, type Source, type SourceRecord } from '../port.js'
+import type { GroupOffset, KafkaLink, KafkaMember, PlacedMessage } from './port.js'
 import { isDoubtful, isGap, readGap } from './topic-message.js'
 
 /** A source over the partitions of a topic that this member of a group was given. */
 export interface KafkaSource extends Source {
   /** Gaps that were read and not yet committed past. */
   gaps(partition: string): Promise<readonly Gap[]>
-  wait(consumer: string, ms: number): Promise<void>
-  /** Why nothing is read; `null` = all is well. */
+  /** Messages that are not committed, by partition of the topic. */
+  lag(): Promise<ReadonlyMap<number, number>>
+  /** Why nothing is read, or not all of it; `null` = all is well. */
   readonly trouble: string | null
 }
 
@@ -15,6 +16,7 @@ interface Options {
   readonly link: KafkaLink
   readonly topic: string
   readonly group: string
+  readonly log?: (sentence: string) => void
   /** Bytes of one event, where none has been seen: for the lag in bytes. */
   readonly usualBytes?: number
 }
@@ -30,34 +32,33 @@ const planOf = (metadata: string): Plan | null => {
   }
 }
 
+/** How often a partition is looked at whose position cannot be. */
+const lostEveryMs = 5000
+
 /**
  * Reads a topic as ingest reads a journal (storage.md §2-3). A plan is the committed offset with the range's end as its metadata, so that
- * whoever gets the partition next cuts the same range. Only partitions that are assigned now are told.
+ * whoever gets the partition next cuts the same range. Only partitions that are assigned now are told, and of these one whose range was
+ * begun by somebody else only once all of that range has come: part of it under its token would void the rest.
  */
-export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Options): KafkaSource => {
+export const openKafkaSource = (options: Options): KafkaSource => {
+  const { link, topic, group, log = () => undefined, usualBytes = 2048 } = options
   const member: KafkaMember = link.join(group, topic)
   const name = (partition: number): string => `${topic}/${partition}`
   const numberOf = (partition: string): number => Number(partition.slice(topic.length + 1))
   const gaps = new Map<string, Map<number, Gap>>()
-  /** As far as this member knows. */
-  const committed = new Map<string, number>()
+  /** Of the assignment that was told last. */
   let generation = -1
+  const positions = new Map<string, Progress>()
+  /** Partitions whose position lies behind their end: since when, and when they are looked at again. */
+  const lost = new Map<string, { readonly sentence: string; readonly againAt: number }>()
   let seen = { bytes: 0, messages: 0 }
 
-  /** With a new assignment another member may have been here: what was known of positions is asked for anew. */
-  const renewed = (): boolean => {
-    if (member.generation() === generation) return false
-    generation = member.generation()
-    gaps.clear()
-    committed.clear()
-    return true
-  }
-  /** @throws Error when the partition has been assigned anew since its position was asked for. */
-  const positionOf = (partition: string): number => {
-    renewed()
-    const at = committed.get(partition)
-    if (at === undefined) throw new Error(`${partition} was assigned anew; what was read of it is dropped and read again.`)
-    return at
+  const isCurrent = (): boolean => member.generation() === generation
+  /** @throws PartitionMoved when it was not told since the last assignment: another member may have been here. */
+  const positionOf = (partition: string): Progress => {
+    const position = isCurrent() ? positions.get(partition) : undefined
+    if (position === undefined) throw new PartitionMoved(partition)
+    return position
   }
 
   const noteGap = (partition: string, gap: Gap): void => {
@@ -66,19 +67,65 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
     known.set(gap.at, gap)
   }
 
-  const recordOf = ({ offset, value, headers, timestampMs }: PlacedMessage): SourceRecord => ({
-    at: offset,
-    next: offset + 1,
-    payload: value,
-    doubt: isDoubtful({ offset, value, headers, timestampMs }),
+  const recordOf = (message: PlacedMessage): SourceRecord => ({
+    at: message.offset,
+    next: message.offset + 1,
+    payload: message.value,
+    doubt: isDoubtful(message),
   })
 
+  const behindEnd = (partition: string, { offset }: GroupOffset, high: number): void => {
+    const sentence =
+      `${group} stands at ${offset} of ${partition}, which ends at ${high}: the topic was made anew or has lost events. ` +
+      'It is read again once it reaches that offset; a topic that is made anew wants another name (kafka.topic).'
+    if (!lost.has(partition)) log(sentence)
+    lost.set(partition, { sentence, againAt: Date.now() + lostEveryMs })
+  }
+
+  /** Where the group stands in partitions that were just assigned. */
+  const locate = async (partitions: readonly number[]): Promise<void> => {
+    const wanted = partitions.filter((partition) => (lost.get(name(partition))?.againAt ?? 0) <= Date.now())
+    if (wanted.length === 0) return
+    const [ends, stands] = await Promise.all([link.offsets(topic), link.groupOffsets(group, topic)])
+    for (const number of wanted) {
+      const partition = name(number)
+      const stand = stands.get(number) ?? { offset: -1, metadata: '' }
+      const { low, high } = ends.get(number) ?? { low: 0, high: 0 }
+      if (stand.offset > high) {
+        behindEnd(partition, stand, high)
+        continue
+      }
+      lost.delete(partition)
+      if (stand.offset >= 0 && stand.offset < low)
+        log(`${partition}: ${low - stand.offset} events were removed by the topic's retention before ${group} had read them.`)
+      const planned = planOf(stand.metadata)
+      positions.set(partition, {
+        committed: Math.max(low, stand.offset),
+        planned: planned === null || planned.last < low ? null : planned,
+      })
+    }
+  }
+
+  const isReady = (partition: number): boolean => {
+    const position = positions.get(name(partition))
+    return position !== undefined && (position.planned === null || member.arrived(partition, position.planned.last + 1))
+  }
+
   return {
-    partitions() {
-      // None, once, after an assignment: who holds positions forgets them.
-      return Promise.resolve(renewed() ? [] : member.assigned().map(name))
+    async partitions() {
+      if (!isCurrent()) {
+        generation = member.generation()
+        gaps.clear()
+        positions.clear()
+        // None, once, after an assignment: who holds positions forgets them.
+        return []
+      }
+      const assigned = member.assigned()
+      await locate(assigned.filter((partition) => !positions.has(name(partition))))
+      return isCurrent() ? assigned.filter(isReady).map(name) : []
     },
     read(partition, from, max, maxBytes) {
+      positionOf(partition)
       const records: SourceRecord[] = []
       for (let at = from; records.length === 0;) {
         const messages = member.read(numberOf(partition), at, max, maxBytes)
@@ -95,33 +142,41 @@ export const openKafkaSource = ({ link, topic, group, usualBytes = 2048 }: Optio
       return Promise.resolve(records)
     },
     async progress(partition): Promise<Progress> {
-      renewed()
+      const own = isCurrent() ? positions.get(partition) : undefined
+      if (own !== undefined) return own
       const { offset, metadata } = await member.position(numberOf(partition))
-      committed.set(partition, Math.max(0, offset))
       return { committed: Math.max(0, offset), planned: planOf(metadata) }
     },
     async plan(partition, _consumer, plan) {
       // The offset stays: between it and the plan's first may lie gaps that are not told yet.
-      await member.commit(numberOf(partition), positionOf(partition), JSON.stringify(plan))
+      const { committed } = positionOf(partition)
+      await member.commit(numberOf(partition), committed, JSON.stringify(plan))
+      if (isCurrent()) positions.set(partition, { committed, planned: plan })
     },
     async commit(partition, _consumer, next) {
       positionOf(partition)
       await member.commit(numberOf(partition), next, '')
-      committed.set(partition, next)
+      if (isCurrent()) positions.set(partition, { committed: next, planned: null })
       const known = gaps.get(partition)
       if (known !== undefined) for (const at of known.keys()) if (at < next) known.delete(at)
     },
+    async lag() {
+      const [ends, stands] = await Promise.all([link.offsets(topic), link.groupOffsets(group, topic)])
+      return new Map(
+        [...ends].map(([partition, { low, high }]) => [
+          partition,
+          Math.max(0, high - Math.max(low, stands.get(partition)?.offset ?? 0)),
+        ]),
+      )
+    },
     async lagBytes() {
-      const [ends, done] = await Promise.all([link.offsets(topic), link.groupOffsets(group, topic)])
       let messages = 0
-      for (const [partition, { low, high }] of ends)
-        messages += Math.max(0, high - Math.max(low, done.get(partition)?.offset ?? 0))
+      for (const waiting of (await this.lag()).values()) messages += waiting
       return Math.round(messages * (seen.messages === 0 ? usualBytes : seen.bytes / seen.messages))
     },
     gaps: (partition) => Promise.resolve([...(gaps.get(partition)?.values() ?? [])].sort((a, b) => a.at - b.at)),
-    wait: (_consumer, ms) => member.wait(ms),
     get trouble() {
-      return member.trouble
+      return member.trouble ?? [...lost.values()][0]?.sentence ?? null
     },
     close: () => member.close(),
   }

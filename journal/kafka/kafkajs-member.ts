@@ -1,13 +1,18 @@
-import type { Consumer, Kafka } from 'kafkajs'
+import type { Batch, Consumer, Kafka } from 'kafkajs'
+import { PartitionMoved } from '../port.js'
 import { Arrivals } from './arrivals.js'
 import type { GroupOffset, KafkaMember, PlacedMessage } from './port.js'
 
-/** Of messages that came and are not committed: above it nothing more is fetched, below half of it fetching goes on. */
-const heldBytes = 32 * 1024 * 1024
-/** A client that neither fetched nor beat for so long is replaced: kafkajs may stop in silence (servers.md). */
-const silenceMs = 60_000
-const watchMs = 5000
-/** So many replacements in this time, and a new process is wanted. */
+interface Bounds {
+  /** Of messages that came and are not committed: above it nothing more is fetched, below half of it fetching goes on. */
+  readonly heldBytes: number
+  /** A client that neither fetched nor beat for so long is replaced: kafkajs may stop in silence (servers.md). */
+  readonly silenceMs: number
+  readonly watchMs: number
+}
+
+const usual: Bounds = { heldBytes: 32 * 1024 * 1024, silenceMs: 60_000, watchMs: 5000 }
+/** The last of so many replacements in this time is the process's end: a new one may do better. */
 const replacements = { most: 3, withinMs: 600_000 }
 const leaveMs = 5000
 const firstWaitMs = 250
@@ -22,6 +27,23 @@ interface Options {
   /** Three clients in ten minutes did not help. */
   readonly onDead: (cause: Error) => void
   readonly now?: () => number
+  readonly bounds?: Bounds
+}
+
+/** Told by their names, as kafkajs nests one in another: the brokers are at fault, and a new client will find them so, too. */
+const brokerFaults = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSSASLAuthenticationError',
+])
+const isBrokerFault = (cause: unknown): boolean => {
+  if (!(cause instanceof Error)) return false
+  const { retriable, type } = cause as { retriable?: unknown; type?: unknown }
+  return brokerFaults.has(cause.name) || (retriable === true && typeof type === 'string') || isBrokerFault(cause.cause)
 }
 
 const within = (ms: number, work: Promise<unknown>): Promise<unknown> =>
@@ -37,6 +59,9 @@ const deferred = <T>(): { readonly promise: Promise<T>; readonly resolve: (value
   return { promise, resolve }
 }
 
+/** What kafkajs does not tell in its types: the offset a batch was asked for from. */
+const askedFrom = (batch: Batch): number => Number((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset)
+
 const headersOf = (headers: Readonly<Record<string, unknown>> | undefined): Record<string, string> =>
   Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, String(value)]))
 
@@ -45,11 +70,16 @@ const headersOf = (headers: Readonly<Record<string, unknown>> | undefined): Reco
  * until then, at most 32 MiB of it.
  */
 export const kafkajsMember = (options: Options): KafkaMember => {
-  const { kafka, group, topic, position, complain, onDead, now = Date.now } = options
+  const { kafka, group, topic, position, complain, onDead, now = Date.now, bounds = usual } = options
+  const { heldBytes, silenceMs, watchMs } = bounds
   const arrivals = new Arrivals()
   let assigned: readonly number[] = []
   let generation = 0
   let paused = false
+  /** Wanted up to an offset, also when the memory is full of others. */
+  const wanted = new Map<number, number>()
+  /** A hole in what comes is asked for once more; when it comes again there is nothing in it. */
+  const holes = new Map<number, string>()
   const ending = new AbortController()
   let trouble: string | null = null
   let lifeSignAt = now()
@@ -62,15 +92,22 @@ export const kafkajsMember = (options: Options): KafkaMember => {
     wake?.()
     wake = null
   }
+  const lacks = (partition: number): boolean => (wanted.get(partition) ?? 0) > (arrivals.next(partition) ?? 0)
   const throttle = (): void => {
-    if (paused || arrivals.bytes < heldBytes) return
+    if (arrivals.bytes < heldBytes) return
     paused = true
-    consumer?.pause([{ topic }])
+    const partitions = assigned.filter((partition) => !lacks(partition))
+    if (partitions.length > 0) consumer?.pause([{ topic, partitions }])
   }
   const release = (): void => {
     if (!paused || arrivals.bytes > heldBytes / 2) return
     paused = false
     consumer?.resume([{ topic }])
+  }
+  const forget = (): void => {
+    arrivals.clear()
+    wanted.clear()
+    holes.clear()
   }
 
   /** A client that joins the group and takes what comes. `fail` is told why it reads no more. */
@@ -78,7 +115,7 @@ export const kafkajsMember = (options: Options): KafkaMember => {
     const made = kafka.consumer({
       groupId: group,
       allowAutoTopicCreation: false,
-      sessionTimeout: 30_000,
+      sessionTimeout: 15_000,
       rebalanceTimeout: 60_000,
       heartbeatInterval: 3000,
       maxBytesPerPartition: 4 * 1024 * 1024,
@@ -100,7 +137,9 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       alive()
       assigned = [...(payload.memberAssignment[topic] ?? [])].sort((x, y) => x - y)
       generation++
-      arrivals.clear()
+      forget()
+      // kafkajs keeps what is paused over a rebalance.
+      made.resume([{ topic }])
       paused = false
       tell()
     })
@@ -120,15 +159,29 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       partitionsConsumedConcurrently: 1,
       eachBatch: async ({ batch, resolveOffset, heartbeat, isStale }) => {
         if (made !== consumer || isStale()) return
-        arrivals.add(
-          batch.partition,
-          batch.messages.map(({ offset, value, headers, timestamp }): PlacedMessage => ({
+        const { partition } = batch
+        const last = Number(batch.lastOffset())
+        const arrival = {
+          from: askedFrom(batch),
+          next: last + 1,
+          messages: batch.messages.map(({ offset, value, headers, timestamp }): PlacedMessage => ({
             offset: Number(offset),
             value: value ?? Buffer.alloc(0),
             headers: headersOf(headers),
             timestampMs: Number(timestamp),
           })),
-        )
+        }
+        if (!arrivals.add(partition, arrival)) {
+          const next = arrivals.next(partition) ?? 0
+          const hole = `${next}-${arrival.from}`
+          if (holes.get(partition) !== hole) {
+            holes.set(partition, hole)
+            return made.seek({ topic, partition, offset: String(next) })
+          }
+          complain(`${topic}/${partition}: nothing lies from ${next} to ${arrival.from} any more; it is passed over.`)
+          arrivals.skipTo(partition, arrival.from)
+          arrivals.add(partition, arrival)
+        }
         resolveOffset(batch.lastOffset())
         throttle()
         tell()
@@ -146,7 +199,7 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       const made = make(fail)
       consumer = made
       assigned = []
-      arrivals.clear()
+      forget()
       lifeSignAt = now()
       let begun = false
       begin(made).then(
@@ -162,10 +215,9 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       assigned = []
       trouble = cause.message
       complain(`The Kafka consumer ${group} is replaced: ${cause.message}`)
-      // A broker that cannot be reached is no fault of the client's.
-      if (begun) {
+      if (begun && !isBrokerFault(cause)) {
         replacedAt.push(now())
-        if (replacedAt.filter((at) => now() - at < replacements.withinMs).length > replacements.most) return onDead(cause)
+        if (replacedAt.filter((at) => now() - at < replacements.withinMs).length >= replacements.most) return onDead(cause)
       }
       await pause(waitMs)
       waitMs = Math.min(waitMs * 2, longestWaitMs)
@@ -188,10 +240,16 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       }
       return arrivals.read(partition, from, max, maxBytes)
     },
+    arrived(partition, upTo) {
+      wanted.set(partition, upTo)
+      if (!lacks(partition)) return true
+      if (paused) consumer?.resume([{ topic, partitions: [partition] }])
+      return false
+    },
     position,
     async commit(partition, offset, metadata) {
-      if (!assigned.includes(partition)) throw new Error(`Partition ${partition} of ${topic} is read by another member by now.`)
-      await consumer?.commitOffsets([{ topic, partition, offset: String(offset), metadata }])
+      if (consumer === null || !assigned.includes(partition)) throw new PartitionMoved(`${topic}/${partition}`)
+      await consumer.commitOffsets([{ topic, partition, offset: String(offset), metadata }])
       arrivals.passed(partition, offset)
       release()
     },

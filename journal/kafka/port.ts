@@ -66,8 +66,10 @@ export interface KafkaMember {
    * What was read stays to be read again until `commit`.
    */
   read(partition: number, from: number, max: number, maxBytes: number): readonly PlacedMessage[]
+  /** Has everything before `upTo` come that will? Once asked for it comes, however much of the others waits in memory. */
+  arrived(partition: number, upTo: number): boolean
   position(partition: number): Promise<GroupOffset>
-  /** Durable when it resolves. Rejects when the partition is another member's by now. */
+  /** Durable when it resolves. Rejects when the partition may be another member's by now, or nobody has acknowledged it. */
   commit(partition: number, offset: number, metadata: string): Promise<void>
   /** Resolves when something came, or an assignment, or after `ms`. */
   wait(ms: number): Promise<void>

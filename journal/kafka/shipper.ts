@@ -45,8 +45,8 @@ export interface Shipper {
 }
 
 const chunk = { records: 2000, bytes: 8 * 1024 * 1024 }
-/** What a message costs beside its value and headers. */
-const overheadBytes = 512
+/** What a message costs beside its key, value and headers; and what a whole of them does. */
+const overheadBytes = 64
 const idleMs = 250
 const firstWaitMs = 250
 const longestWaitMs = 15_000
@@ -59,7 +59,12 @@ interface Bundle {
   doubtful: boolean
 }
 
-const bytesOf = ({ value }: KafkaMessage): number => value.length + overheadBytes
+const headBytesOf = ({ key, headers }: KafkaMessage): number => {
+  let bytes = overheadBytes + Buffer.byteLength(key)
+  for (const [name, text] of Object.entries(headers)) bytes += name.length + Buffer.byteLength(text) + 4
+  return bytes
+}
+const bytesOf = (message: KafkaMessage): number => headBytesOf(message) + message.value.length
 const inDoubt = (message: KafkaMessage): KafkaMessage => ({ ...message, headers: { ...message.headers, doubt: '1' } })
 
 /**
@@ -161,7 +166,7 @@ export const startShipper = (options: Options): Shipper => {
       const partition = link.partitionOf(message.key, partitions)
       const size = bytesOf(message)
       let bundle = open.get(partition)
-      if (bundle === undefined || bundle.bytes + size > maxMessageBytes) {
+      if (bundle === undefined || bundle.bytes + size > maxMessageBytes - overheadBytes) {
         bundle = { partition, messages: [], bytes: 0, doubtful }
         open.set(partition, bundle)
         all.push(bundle)
@@ -174,8 +179,8 @@ export const startShipper = (options: Options): Shipper => {
 
   const messageOf = async (record: SourceRecord, writer: string, doubt: boolean): Promise<KafkaMessage | null> => {
     try {
-      const payload = fitEvent(record.payload, maxMessageBytes - overheadBytes)
-      return eventMessage(payload, { writer, at: record.at }, doubt || record.doubt)
+      const message = eventMessage(record.payload, { writer, at: record.at }, doubt || record.doubt)
+      return { ...message, value: fitEvent(message.value, maxMessageBytes - overheadBytes - headBytesOf(message)) }
     } catch (cause) {
       // Not readable by this Weir: it would not be by ingest, either.
       const error = cause instanceof Error ? cause.message : String(cause)

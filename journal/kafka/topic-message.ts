@@ -32,12 +32,23 @@ export const isGap = ({ headers }: PlacedMessage): boolean => headers.t === 'gap
 export const isDoubtful = ({ headers }: PlacedMessage): boolean => headers.doubt !== '0'
 
 /** @returns `null` when it is not one of ours. */
-export const readGap = ({ value, offset }: PlacedMessage): Gap | null => {
+export const readGap = ({ value, offset, headers }: PlacedMessage): Gap | null => {
   try {
+    const at = Number(headers.at)
+    const origin = headers.writer !== undefined && Number.isSafeInteger(at) ? { writer: headers.writer, at } : null
     const { tenant, reason, n, fromMs, toMs } = JSON.parse(value.toString('utf8')) as Partial<Gap>
     if (typeof tenant !== 'string' || typeof reason !== 'string') return null
     if (![n, fromMs, toMs].every((figure) => Number.isSafeInteger(figure))) return null
-    return { at: offset, next: offset + 1, tenant, reason, n: n as number, fromMs: fromMs as number, toMs: toMs as number }
+    return {
+      at: offset,
+      next: offset + 1,
+      tenant,
+      reason,
+      n: n as number,
+      fromMs: fromMs as number,
+      toMs: toMs as number,
+      ...(origin === null ? {} : { origin }),
+    }
   } catch {
     return null
   }
