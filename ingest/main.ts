@@ -13,11 +13,13 @@ import { consumerOf, openOutbox, type DestinationState, type Verdicts } from './
 import { resources } from './export/resources.js'
 import { causesOf, type Cause } from './health.js'
 import { createMetrics } from './metrics.js'
-import { finishReprice } from './reprice/reprice.js'
+import { finishReprice, whileNoneReprices } from './reprice/reprice.js'
 import { pause } from './pause.js'
 import { createPrepare } from './prepare.js'
 import { pricesInForce } from './prices/in-force.js'
 import { storedVerdicts } from './store/charged.js'
+import { ingestPauses } from './store/pauses.js'
+import { rollupCheck } from './store/rollup-check.js'
 import { createStore } from './store/store.js'
 import { createTokenCounter } from './tokens/counter.js'
 
@@ -80,6 +82,11 @@ const storeConsumer = 'ingest'
 export const consumersOf = (config: Pick<Config, 'exports'>): string[] => [storeConsumer, ...config.exports.map(consumerOf)]
 
 const drainMs = 10_000
+/** Roll-ups are compared with the calls after a start, and then each hour. */
+const firstCheckMs = 5 * 60_000
+const checkMs = 3_600_000
+/** Longer than an insert takes from its look at the pauses to its first block. */
+const settleMs = 5000
 const exportDeadLetterBytes = 64 * 1024 * 1024
 
 /** Longer than any pause of a batch. */
@@ -114,10 +121,13 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   // What a re-pricing that was killed had begun: half of it may be in the sums already.
   if (await finishReprice(db, config.dataDir)) log.info({}, 'Finished what an interrupted re-pricing had begun to write.')
 
+  // The embedded engine belongs to this process alone; on a server others insert, too.
+  const pauses = config.clickhouseUrl === null ? null : ingestPauses({ db, settleMs })
   const store = createStore({
     db,
     now,
     random,
+    ...(pauses === null ? {} : { paused: pauses.asked }),
     onRetry(cause, tries) {
       metrics.retried()
       if (tries === 1) log.warn({ err: cause }, 'The analytics store does not take a batch; trying again until it does.')
@@ -134,11 +144,28 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
     bounds: storeBounds,
     now,
     random,
-    onStored(rows) {
+    onStored(rows, hours) {
       events += rows
+      rollups.note(hours)
       onStored(rows)
     },
     onFault,
+  })
+  const rollups = rollupCheck({
+    db,
+    now,
+    retentionDays: () => config.retention.rows,
+    alone: (work) =>
+      consumer.whilePaused((signal) =>
+        whileNoneReprices(db, config.dataDir, async () => {
+          const stoppable = (renew: () => Promise<void>) => work(() => (signal.throwIfAborted(), renew()))
+          return pauses === null ? await stoppable(() => Promise.resolve()) : await pauses.hold(stoppable)
+        }),
+      ),
+    onRebuilt(month) {
+      metrics.rollupRepaired()
+      log.warn({ month }, 'The roll-ups of a month differed from its calls and were built anew.')
+    },
   })
   const resourceOf = resources({ serviceName: config.serviceName, version: version ?? null })
   const outboxes = await Promise.all(
@@ -178,6 +205,18 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
     }
   }
   const measuring = measure()
+  const compare = async (): Promise<void> => {
+    for (let waitMs = firstCheckMs; ; waitMs = checkMs) {
+      await pause(waitMs, halt.signal)
+      if (halt.signal.aborted) return
+      try {
+        await rollups.check(halt.signal)
+      } catch (cause) {
+        if (!halt.signal.aborted) onFault('Comparing the roll-ups with the calls failed; trying again in an hour.', cause)
+      }
+    }
+  }
+  const comparing = compare()
   const destinations = (): DestinationState[] => outboxes.map((outbox) => outbox.state())
   const causes = (): Cause[] =>
     causesOf({
@@ -197,11 +236,11 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
 
   return {
     async stop() {
+      halt.abort()
       await Promise.all([consumer.stop(drainMs), ...outboxes.map((outbox) => outbox.stop(drainMs))])
       await counter.close()
       await prices.stop()
-      halt.abort()
-      await measuring
+      await Promise.all([measuring, comparing])
     },
     health: () => ({
       causes: causes(),

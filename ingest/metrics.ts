@@ -65,6 +65,7 @@ const table = {
   ingested: ['weir_ingest_events_total', 'Events read from the log and stored.', [], null],
   retries: ['weir_ingest_retries_total', 'Inserts that failed and were tried again.', [], null],
   batchSeconds: ['weir_ingest_batch_seconds', 'Time from reading a batch to its commit.', [], seconds],
+  rollupRepairs: ['weir_rollup_repairs_total', 'Months whose roll-ups differed from the calls and were built anew.', [], null],
   deadLetters: ['weir_dead_letters_total', 'Records set aside with their cause.', ['where'], null],
   exportSent: ['weir_export_sent_total', 'Spans a destination acknowledged.', ['destination'], null],
   exportRejected: ['weir_export_rejected_total', 'Spans rejected in a partial success.', ['destination'], null],
@@ -94,6 +95,7 @@ export interface Metrics {
   readonly registry: Registry
   stored(calls: readonly CallFacts[], events: number, batchSeconds: number): void
   retried(): void
+  rollupRepaired(): void
   deadLetter(where: string): void
   exported(destination: string, what: 'sent' | 'rejected' | 'dropped' | 'dead', spans: number): void
   /** Called once everything that is measured exists. */
@@ -131,6 +133,7 @@ export const createMetrics = (): Metrics => {
   const unpriced = counter(table.unpriced)
   const ingested = counter(table.ingested)
   const retries = counter(table.retries)
+  const rollupRepairs = counter(table.rollupRepairs)
   const batchTime = histogram(table.batchSeconds)
   const deadLetters = counter(table.deadLetters)
   const exports = {
@@ -171,6 +174,7 @@ export const createMetrics = (): Metrics => {
       for (const facts of calls) one(facts)
     },
     retried: () => retries.inc(),
+    rollupRepaired: () => rollupRepairs.inc(),
     deadLetter: (where) => deadLetters.inc({ where }),
     exported: (destination, what, spans) => exports[what].inc({ destination }, spans),
     read(readings) {

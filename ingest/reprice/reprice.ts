@@ -205,6 +205,22 @@ export const finishReprice = async (db: Db, dataDir: string): Promise<boolean> =
 }
 
 /**
+ * Runs work on the roll-ups while no re-pricing of this data folder writes into them; what an interrupted one had begun is finished first.
+ *
+ * @throws FolderOwnedError while a run is under way.
+ */
+export const whileNoneReprices = async <T>(db: Db, dataDir: string, work: () => Promise<T>): Promise<T> => {
+  const dir = stateDir(dataDir)
+  const lock = await acquireFolderLock(dir)
+  try {
+    await insertPlanned(db, plannedChunk(dir))
+    return await work()
+  } finally {
+    await lock.release()
+  }
+}
+
+/**
  * Prices stored calls again, each at the time it was made, and writes what changes as adjustments, never into the rows: `requests`
  * keeps what was booked, sums and pages show the costs of now.
  *

@@ -26,6 +26,8 @@ export interface Batch {
   readonly facts: CallFacts[]
   /** When the first call of the batch ended, ms since the epoch; `null` while there is none. */
   oldestEndMs: number | null
+  /** Hours since the epoch in which its calls began. */
+  readonly hours: Set<number>
 }
 
 /**
@@ -53,6 +55,7 @@ export const batchMaker = (): ((partition: string, from: number) => Batch) => {
       bodies,
       facts: [],
       oldestEndMs: null,
+      hours: new Set(),
     }
   }
 }
@@ -66,5 +69,7 @@ export const addRow = (batch: Batch, record: { readonly at: number; readonly dou
   batch.requests.push(enriched.row)
   batch.bodies.push(enriched.bodies)
   batch.facts.push(factsOf(enriched))
-  batch.oldestEndMs ??= Date.parse(startedAt) + (marksUs.closed ?? marksUs.lastByte ?? 0) / 1000
+  const startedMs = Date.parse(startedAt)
+  batch.hours.add(Math.floor(startedMs / 3_600_000))
+  batch.oldestEndMs ??= startedMs + (marksUs.closed ?? marksUs.lastByte ?? 0) / 1000
 }
