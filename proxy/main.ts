@@ -84,7 +84,10 @@ export const startProxy = async ({
   breaker,
 }: ProxyDeps): Promise<Proxy> => {
   let config = first
+  /** Balancers are told to look elsewhere. */
   let draining = false
+  /** And `drain.delay` is over: no new call is taken. */
+  let refusing = false
   const monotonic = (): number => performance.now()
   const circuits = breaker ?? openMemoryBreaker(monotonic)
   const metrics = proxyMetrics(
@@ -136,7 +139,7 @@ export const startProxy = async ({
         return new CallRecord(uuidv7(now()), recording)
       },
       doorkeeper: () => {
-        if (draining) throw new WeirError('draining', 'This proxy is about to stop; another attempt will meet its successor.')
+        if (refusing) throw new WeirError('draining', 'This proxy is about to stop; another attempt will meet its successor.')
         const busy = saturated()
         if (busy !== null) throw new WeirError('saturated', busy)
       },
@@ -250,7 +253,7 @@ export const startProxy = async ({
     for (const watched of deadlines.all()) watched.giveUp?.(cause)
   }
   const stop = async (): Promise<void> => {
-    draining = true
+    draining = refusing = true
     giveUpAll()
     for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
     await kept()
@@ -258,6 +261,7 @@ export const startProxy = async ({
   const drain = async (): Promise<void> => {
     draining = true
     if (config.drain.delay > 0) await new Promise((resolve) => setTimeout(resolve, config.drain.delay))
+    refusing = true
     const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeIdleConnections()
     const ended = setInterval(() => {
