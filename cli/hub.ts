@@ -28,10 +28,10 @@ interface Wiring {
 /** Ingest, web and SQL in one process: the only owner of the embedded stores. */
 const startHub =
   (wiring: Wiring) =>
-  async (config: Config, log: Log): Promise<RunningRole> => {
+  async (config: Config, log: Log, ending: AbortSignal): Promise<RunningRole> => {
     const proxyUrl = wiring.proxyUrl ?? urlOf(config.host, config.proxyPort)
     const listeners = new Set<() => void>()
-    const db = await openDb(config)
+    const db = await openDb(config, { onWait: (sentence) => log.warn(sentence), signal: ending })
     const pipeline = await openReplaceable({ config, db, log, onStored: () => listeners.forEach((listener) => listener()) })
     const control = controlStore(config)
 

@@ -7,8 +7,8 @@ import { watchConfig } from './reload.js'
 import type { RunningRole } from './role.js'
 import { runRole } from './role.js'
 
-const start = async (config: Config, log: Log): Promise<RunningRole> => {
-  const db = await openDb(config)
+const start = async (config: Config, log: Log, ending: AbortSignal): Promise<RunningRole> => {
+  const db = await openDb(config, { onWait: (sentence) => log.warn(sentence), signal: ending })
   const pipeline = await openReplaceable({ config, db, log, onStored: () => undefined })
   const unwatch = watchConfig({
     config,

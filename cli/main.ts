@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, readonly [summary: string, load: () => P
   ingest: ['the analytics pipeline alone', () => import('./ingest.js')],
   web: ['the web UI and its API alone', () => import('./web.js')],
   reprice: ['price stored calls again, with the prices of now', () => import('./reprice.js')],
+  migrate: ["bring the store's tables to this version", () => import('./migrate.js')],
   doctor: ['check configuration, stores, ports, disk, destinations', () => import('./doctor.js')],
   config: ['check weir.yaml, print what is in force, or its JSON Schema', () => import('./config.js')],
 }

@@ -22,7 +22,8 @@ export interface RunningRole {
 
 interface Role {
   readonly name: string
-  readonly start: (config: Config, log: Log) => Promise<RunningRole>
+  /** @param ending Fires at the first wish to end: a start that waits for something gives up. */
+  readonly start: (config: Config, log: Log, ending: AbortSignal) => Promise<RunningRole>
 }
 
 /** How long a role whose supervisor died may go on (reliability.md §3: all gone within 30 s). */
@@ -81,8 +82,9 @@ export const runRole = async ({ name, start }: Role): Promise<number> => {
 
   try {
     prepareDataFolder(config.dataDir)
-    running = await start(config, log)
+    running = await start(config, log, ending.signal)
   } catch (failure) {
+    if (ending.signal.aborted) process.exit(0)
     const cause = explained(failure, {
       host: config.host,
       dataDir: config.dataDir,

@@ -11,9 +11,9 @@ import { runRole } from './role.js'
 import { shut } from './shut.js'
 import { version } from './version.js'
 
-const start = async (config: Config, log: Log): Promise<RunningRole> => {
+const start = async (config: Config, log: Log, ending: AbortSignal): Promise<RunningRole> => {
   const proxyUrl = urlOf(config.host, config.proxyPort)
-  const db = await openDb(config)
+  const db = await openDb(config, { schema: 'await', onWait: (sentence) => log.warn(sentence), signal: ending })
   const control = controlStore(config)
   const web = createWebServer({
     config,

@@ -14,9 +14,7 @@ const migrationsIn = (...files: readonly (readonly [name: string, sql: string])[
   return ownMigrations(pathToFileURL(`${folder}/`))
 }
 
-const embedded = engines().slice(0, 1)
-
-describe.each(embedded)('$name', ({ open }) => {
+describe.each(engines())('$name', ({ open }) => {
   const opened = async () => {
     const folder = testFolder(onTestFinished)
     const db = await open(folder)
@@ -52,17 +50,20 @@ describe.each(embedded)('$name', ({ open }) => {
       '9000-broken.sql',
       'CREATE TABLE IF NOT EXISTS half (x UInt8) ENGINE = Memory;\nCREATE NONSENSE;\n',
     ])
-    await expect(migrate(db, broken)).rejects.toThrow(/^Migration 9000 \(broken\) failed: Code: 62\. DB::Exception: Syntax error/)
+    await expect(migrate(db, { own: broken })).rejects.toThrow(
+      /^Migration 9000 \(broken\) failed: Code: 62\. DB::Exception: Syntax error/,
+    )
     const mended = migrationsIn(['9000-broken.sql', 'CREATE TABLE IF NOT EXISTS half (x UInt8) ENGINE = Memory;\n'])
-    expect(await migrate(db, mended)).toEqual([9000])
-    expect(await migrate(db, mended)).toEqual([])
+    expect(await migrate(db, { own: mended })).toEqual([9000])
+    expect(await migrate(db, { own: mended })).toEqual([])
   })
 
   test('a file changed after it was applied stops the start', async () => {
     const { db } = await opened()
-    await migrate(db, migrationsIn(['9000-more.sql', 'SELECT 1;\n']))
-    await expect(migrate(db, migrationsIn(['9000-more.sql', 'SELECT 2;\n']))).rejects.toThrow(
+    await migrate(db, { own: migrationsIn(['9000-more.sql', 'SELECT 1;\n']) })
+    await expect(migrate(db, { own: migrationsIn(['9000-more.sql', 'SELECT 2;\n']) })).rejects.toThrow(
       new SchemaError(
+        'foreign',
         'Migration 9000 (more) was changed after it had been applied to this store. Restore migrations/9000-more.sql as it was released, ' +
           'and put the change into a new migration.',
       ),
@@ -72,7 +73,7 @@ describe.each(embedded)('$name', ({ open }) => {
   test('a folder of a newer version is refused with the way out, and can be opened by that version after', async () => {
     const { db, folder } = await opened()
     const newer = migrationsIn(['9000-tomorrow.sql', 'SELECT 1;\n'])
-    await migrate(db, newer)
+    await migrate(db, { own: newer })
     await db.close()
     await expect(open(folder)).rejects.toThrow(
       /^The stored calls were last opened by a newer Weir: migration 9000 \(tomorrow\) is unknown to this version, .* Start the newer version again, or point WEIR_DATA/,

@@ -144,6 +144,11 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
     throw new ConfigError(
       'REDIS_URL is not the URL of a Redis. Accepted: redis://[user:password@]host:port[/db], or rediss:// for TLS.',
     )
+  const clickhouseUrl = env.CLICKHOUSE_URL || null
+  if (clickhouseUrl !== null && !/^https?:\/\/[^/\s]/.test(clickhouseUrl))
+    throw new ConfigError(
+      'CLICKHOUSE_URL is not the URL of a ClickHouse server. Accepted: http(s)://[user:password@]host:port[/database], the HTTP port (8123, TLS 8443).',
+    )
   const kafkaBrokers = brokersIn(env)
   return deepFreeze({
     ...fromFile,
@@ -159,7 +164,7 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
     proxies,
     adminSecret,
     logLevel: oneOf(env, 'WEIR_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info'),
-    clickhouseUrl: env.CLICKHOUSE_URL || null,
+    clickhouseUrl,
     databaseUrl: env.DATABASE_URL || null,
     redisUrl,
     kafkaBrokers,

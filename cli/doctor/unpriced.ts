@@ -37,7 +37,7 @@ const askStore = async (config: Config, now: number): Promise<readonly Found[] |
     )
     if (!made) return []
   }
-  const db = await openDb(config)
+  const db = await openDb(config, { schema: 'await' })
   try {
     return await unpricedCalls(db, defaultTenant, { from: new Date(now - days * dayMs), to: new Date(now) })
   } finally {

@@ -9,6 +9,8 @@ export const insertSettings = (token: string) =>
     insert_deduplication_token: token,
     deduplicate_blocks_in_dependent_materialized_views: 1,
     async_insert: 0,
+    // Into a Distributed table: acknowledged by the shards, not by a queue on the server that was asked.
+    distributed_foreground_insert: 1,
     // One thread cuts the lines into the same blocks each time; the engine tells blocks apart by token and number.
     input_format_parallel_parsing: 0,
     input_format_json_named_tuples_as_objects: 0,

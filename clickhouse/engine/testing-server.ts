@@ -13,6 +13,16 @@ export interface TestingServer {
   close(): Promise<void>
 }
 
+export interface TestingServerOptions {
+  readonly port?: number
+  /** The engine's configuration file. */
+  readonly configFile?: string
+  /** Takes ON CLUSTER out of what is asked: the engine has no queue of statements, and is the only node of its cluster. */
+  readonly aloneInCluster?: boolean
+  /** Hold for every insert, whatever it brings. */
+  readonly insertSettings?: Readonly<Record<string, string | number>>
+}
+
 const notSettings = new Set([
   'query',
   'query_id',
@@ -26,23 +36,28 @@ const notSettings = new Set([
 
 const insertInto = /^\s*INSERT INTO (\w+) FORMAT (JSONEachRow)\s*$/i
 
-const answer = async (openSession: () => Session, req: IncomingMessage): Promise<{ bytes: Uint8Array; rowsRead: number }> => {
+const answer = async (
+  openSession: () => Session,
+  req: IncomingMessage,
+  { aloneInCluster = false, insertSettings = {} }: TestingServerOptions,
+): Promise<{ bytes: Uint8Array; rowsRead: number }> => {
   const params = new URL(req.url ?? '/', 'http://server').searchParams
   const body = await buffer(req)
   const inUrl = params.get('query') ?? ''
+  const statement = (text: string): string => (aloneInCluster ? text.replaceAll(/ ON CLUSTER `\w+`/g, '') : text)
   const settings = [...params].filter(([name]) => !notSettings.has(name))
   const session = openSession()
   try {
     const [, table, format] = insertInto.exec(inUrl) ?? []
     if (table !== undefined && format === 'JSONEachRow') {
-      await session.insert({ table, values: body, format, settings: Object.fromEntries(settings) })
+      await session.insert({ table, values: body, format, settings: { ...Object.fromEntries(settings), ...insertSettings } })
       return { bytes: new Uint8Array(), rowsRead: 0 }
     }
     if (settings.length > 0)
       await session.queryAsync(
         `SET ${settings.map(([name, value]) => `${name}=${name === 'readonly' ? value : sqlString(value)}`).join(', ')}`,
       )
-    const result = await session.queryAsync(`${inUrl}\n${body.toString()}`, {
+    const result = await session.queryAsync(statement(`${inUrl}\n${body.toString()}`), {
       format: params.get('default_format') ?? 'TabSeparated',
     })
     return { bytes: result.bytes(), rowsRead: result.rowsRead }
@@ -52,12 +67,14 @@ const answer = async (openSession: () => Session, req: IncomingMessage): Promise
 }
 
 /** Starts the server on a free port of loopback. One engine folder a process: it and an embedded store cannot both be open. */
-export const startTestingServer = async (dir: string, port = 0): Promise<TestingServer> => {
-  const openSession = (): Session => new Session(dir, { connectionArgs: ['--implicit_select=0'] })
+export const startTestingServer = async (dir: string, options: TestingServerOptions = {}): Promise<TestingServer> => {
+  const { port = 0, configFile } = options
+  const connectionArgs = ['--implicit_select=0', ...(configFile === undefined ? [] : [`--config-file=${configFile}`])]
+  const openSession = (): Session => new Session(dir, { connectionArgs })
   const kept = openSession()
   const server: Server = createServer((req, res) => {
     if (req.url === '/ping') return res.end('Ok.\n')
-    answer(openSession, req).then(
+    answer(openSession, req, options).then(
       ({ bytes, rowsRead }) => res.setHeader('X-ClickHouse-Summary', JSON.stringify({ read_rows: String(rowsRead) })).end(bytes),
       (cause: { message: string; clickhouseCode?: number }) => {
         res.writeHead(500, { 'X-ClickHouse-Exception-Code': String(cause.clickhouseCode ?? 0) })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { priceOverride } from '../prices/override.js'
+import { clickhouse } from './clickhouse.js'
 import { exportDestination } from './export-destination.js'
 import { kafka } from './kafka.js'
 import { limitPolicy } from './limit-policy.js'
@@ -156,6 +157,7 @@ export const file = z.strictObject({
     })
     .prefault({}),
   kafka: kafka.prefault({}),
+  clickhouse: clickhouse.prefault({}),
   exports: z.array(exportDestination).default([]).describe('Where traces go; each destination has its own position and retries.'),
   prices: z
     .array(priceOverride)
