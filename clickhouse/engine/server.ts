@@ -1,4 +1,5 @@
 import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseSettings } from '@clickhouse/client'
+import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { DbError, type Db, type Params } from '../db.js'
@@ -41,6 +42,12 @@ const failure = (cause: unknown): DbError => {
 const wired = (wireParams: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(wireParams).map(([name, text]) => [`param_${name}`, text]))
 
+/** Whatever answers 200 would seem to have taken a batch: a web page, a balancer's notice. */
+const fromClickHouse = ({ response_headers }: { readonly response_headers: IncomingHttpHeaders }): void => {
+  if (!Object.keys(response_headers).some((name) => name.startsWith('x-clickhouse-')))
+    throw new Error('what answers there is no ClickHouse (no X-ClickHouse header): check host and port in CLICKHOUSE_URL')
+}
+
 const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
   try {
     return await work()
@@ -73,6 +80,7 @@ export const openServer = (url: string): Db => {
           query_params: boundParams(sql, params),
           clickhouse_settings: { ...whole, ...questionSettings(10) },
         })
+        fromClickHouse(answer)
         return await answer.json<T>()
       }),
     raw: (text, { format, params, wireParams = {}, maxSeconds = 10 }) =>
@@ -80,13 +88,14 @@ export const openServer = (url: string): Db => {
         const sql = passGate(text)
         const startedAt = performance.now()
         const settings = { ...whole, ...questionSettings(maxSeconds), default_format: format, ...wired(wireParams) }
-        const { stream, response_headers } = await client.exec({
+        const answer = await client.exec({
           query: sql,
           query_params: boundParams(sql, params),
           clickhouse_settings: settings as ClickHouseSettings,
         })
-        const bytes = await buffer(stream)
-        const summary = JSON.parse(String(response_headers['x-clickhouse-summary'] ?? '{}')) as Record<string, string>
+        const bytes = await buffer(answer.stream)
+        fromClickHouse(answer)
+        const summary = JSON.parse(String(answer.response_headers['x-clickhouse-summary'] ?? '{}')) as Record<string, string>
         return {
           bytes,
           elapsedMs: performance.now() - startedAt,
@@ -96,16 +105,17 @@ export const openServer = (url: string): Db => {
       }),
     exec: (sql) =>
       guarded(async () => {
-        await client.command({ query: sql })
+        fromClickHouse(await client.command({ query: sql, clickhouse_settings: whole }))
       }),
     insert: (table, lines, token) =>
       guarded(async () => {
-        const { stream } = await client.exec({
+        const answer = await client.exec({
           query: `INSERT INTO ${table} FORMAT JSONEachRow`,
           values: Readable.from([lines], { objectMode: false }),
-          clickhouse_settings: insertSettings(token),
+          clickhouse_settings: { ...whole, ...insertSettings(token) },
         })
-        await buffer(stream)
+        await buffer(answer.stream)
+        fromClickHouse(answer)
       }),
     close: () => client.close(),
   }
