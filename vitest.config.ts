@@ -17,6 +17,22 @@ export default defineConfig({
       },
       {
         test: {
+          // What asks or fills the store, once more over HTTP by @clickhouse/client.
+          name: 'server',
+          env: { WEIR_TEST_ENGINE: 'server' },
+          include: [
+            'ingest/{charged,consume,main,prepare}.test.ts',
+            'ingest/export/same-figures.test.ts',
+            'web/api/{api,prices}.test.ts',
+          ],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 20_000 } },
+          pool: 'forks',
+        },
+      },
+      {
+        test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           testTimeout: 120_000,

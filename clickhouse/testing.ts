@@ -30,6 +30,10 @@ const openOwnServer = async (dataDir: string): Promise<Db> => {
   return { ...db, close: () => (closed ??= db.close().then(() => server.close())) }
 }
 
+/** The engine the suite at hand runs on: every suite runs on the embedded one, those of the project `server` on a server as well. */
+export const openTestDb = (dataDir: string): Promise<Db> =>
+  process.env.WEIR_TEST_ENGINE === 'server' ? openOwnServer(dataDir) : openDb({ clickhouseUrl: null, dataDir })
+
 /** The engines a contract is tested on; a real server as well when CLICKHOUSE_URL names an empty one. */
 export const engines = (): readonly { readonly name: string; readonly open: (dataDir: string) => Promise<Db> }[] => {
   const url = process.env.CLICKHOUSE_URL

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Db } from '../clickhouse/db.js'
-import { openDb } from '../clickhouse/open.js'
+import { openTestDb } from '../clickhouse/testing.js'
 import type { Exchange } from '../core/exchange.js'
 import { consume, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
@@ -26,7 +26,7 @@ import {
 const undo: (() => void)[] = []
 let db: Db
 beforeAll(async () => {
-  db = await openDb({ clickhouseUrl: null, dataDir: testFolder((remove) => undo.push(remove)) })
+  db = await openTestDb(testFolder((remove) => undo.push(remove)))
 })
 afterAll(async () => {
   await db.close()

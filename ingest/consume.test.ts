@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { DbError, type Db } from '../clickhouse/db.js'
-import { openDb } from '../clickhouse/open.js'
+import { openTestDb } from '../clickhouse/testing.js'
 import { nobody, type Exchange } from '../core/exchange.js'
 import { consume, type Bounds, type Consumer, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
@@ -17,7 +17,7 @@ const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(ch
 const undo: (() => void)[] = []
 let db: Db
 beforeAll(async () => {
-  db = await openDb({ clickhouseUrl: null, dataDir: testFolder((remove) => undo.push(remove)) })
+  db = await openTestDb(testFolder((remove) => undo.push(remove)))
 })
 afterAll(async () => {
   await db.close()

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Db } from '../clickhouse/db.js'
-import { openDb } from '../clickhouse/open.js'
+import { openTestDb } from '../clickhouse/testing.js'
 import { loadConfig, type Config } from '../core/config.js'
 import { parseConfigFile } from '../core/config/parse.js'
 import { nobody, encodeExchange, type Exchange } from '../core/exchange.js'
@@ -32,7 +32,7 @@ const house = async (exports: readonly Partial<Config['exports'][number]>[] = []
       ...more,
     })),
   }
-  const db = await openDb(config)
+  const db = await openTestDb(config.dataDir)
   const journal = await openJournal({
     dir: join(dataDir, 'journal'),
     durability: 'standard',

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Db } from '../clickhouse/db.js'
-import { openDb } from '../clickhouse/open.js'
+import { openTestDb } from '../clickhouse/testing.js'
 import type { Exchange, StoredBody } from '../core/exchange.js'
 import { openPriceBook } from '../core/prices/book.js'
 import { consume, type Enrich } from './consume.js'
@@ -94,7 +94,7 @@ describe('a thousand calls that told nothing', () => {
   let db: Db
   const undo: (() => void)[] = []
   beforeAll(async () => {
-    db = await openDb({ clickhouseUrl: null, dataDir: testFolder((remove) => undo.push(remove)) })
+    db = await openTestDb(testFolder((remove) => undo.push(remove)))
   })
   afterAll(async () => {
     await db.close()

@@ -72,7 +72,8 @@ export const startTestingServer = async (dir: string, options: TestingServerOpti
   const connectionArgs = ['--implicit_select=0', ...(configFile === undefined ? [] : [`--config-file=${configFile}`])]
   const openSession = (): Session => new Session(dir, { connectionArgs })
   const kept = openSession()
-  const server: Server = createServer((req, res) => {
+  // Parameters travel in the URL, which may be 1 MiB long (http_max_uri_size).
+  const server: Server = createServer({ maxHeaderSize: 1024 ** 2 }, (req, res) => {
     if (req.url === '/ping') return res.end('Ok.\n')
     answer(openSession, req, options).then(
       ({ bytes, rowsRead }) => res.setHeader('X-ClickHouse-Summary', JSON.stringify({ read_rows: String(rowsRead) })).end(bytes),

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Db } from '../../clickhouse/db.js'
-import { openDb } from '../../clickhouse/open.js'
+import { openTestDb } from '../../clickhouse/testing.js'
 import { loadConfig, type Config } from '../../core/config.js'
 import type { Exchange, StoredBody } from '../../core/exchange.js'
 import { startOtlpReceiver, type OtlpReceiver } from '../../e2e/otlp-receiver.js'
@@ -93,7 +93,7 @@ const house = async (source: MemorySource, to: OtlpReceiver, held: Promise<void>
     respectSampled: true,
     maxLag: 512 * 1024 ** 2,
   }
-  const db = await openDb(base)
+  const db = await openTestDb(base.dataDir)
   const ingest = await startIngest({
     config: { ...base, exports: [destination] },
     sourceOf: () => source,

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Db } from '../../../clickhouse/db.js'
-import { openDb } from '../../../clickhouse/open.js'
+import { openTestDb } from '../../../clickhouse/testing.js'
 import { loadConfig } from '../../../core/config.js'
 import { createWebServer, type WebOptions } from '../server.js'
 
@@ -32,7 +32,7 @@ export interface OpenHouse {
 export const openHouse = async (env: Record<string, string> = {}, options: Partial<WebOptions> = {}): Promise<OpenHouse> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'weir-web-'))
   const config = loadConfig({ WEIR_DATA: dataDir, ...env }, dataDir)
-  const db = options.db ?? (await openDb({ clickhouseUrl: null, dataDir }))
+  const db = options.db ?? (await openTestDb(dataDir))
   const listeners = new Set<() => void>()
   const server = createWebServer({
     config,
