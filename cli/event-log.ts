@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import type { Config } from '../core/config.js'
 import type { EventLog } from '../ingest/consume.js'
-import type { DeadLetters } from '../ingest/dead-letters.js'
+import { openDeadLetters, type DeadLetters } from '../ingest/dead-letters.js'
 import { consumersOf } from '../ingest/main.js'
 import { kafkaDeadLetters } from '../ingest/kafka-dead-letters.js'
 import { kafkaAccess } from '../journal/kafka/access.js'
 import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
-import { openKafkaSource } from '../journal/kafka/kafka-source.js'
+import { openKafkaSource, type KafkaSource } from '../journal/kafka/kafka-source.js'
 import { deadTopic, eventsTopic } from '../journal/kafka/topics.js'
+import { whyOf } from '../journal/kafka/why.js'
 import { openJournalSource } from '../journal/source.js'
 import type { Log } from './log.js'
 
@@ -16,49 +17,108 @@ export interface OpenedLog {
   readonly sourceOf: (consumer: string) => EventLog
   /** `null` = those of the data folder. */
   readonly deadLetters: DeadLetters | null
-  /** Why nothing can be read; `null` = it can. */
-  trouble(): string | null
+  /** Messages of the topic that a consumer has not committed, by partition; `null` = the log is a journal. */
+  readonly lags: ((consumer: string) => ReadonlyMap<number, number>) | null
   close(): Promise<void>
 }
 
 const groupOf = (consumer: string): string => `weir.${consumer}`
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const none: ReadonlyMap<number, number> = new Map()
 
+/** A source that may come later: until then it has no partitions. */
+const lateSource = (source: () => KafkaSource | null, trouble: () => string | null): EventLog => {
+  let since: number | null = null
+  const there = (partition: string): KafkaSource => {
+    const found = source()
+    if (found === null) throw new RangeError(`${partition} cannot be read yet.`)
+    return found
+  }
+  return {
+    partitions: () => source()?.partitions() ?? Promise.resolve([]),
+    read: async (partition, ...rest) => await there(partition).read(partition, ...rest),
+    progress: async (partition, consumer) => await there(partition).progress(partition, consumer),
+    plan: async (partition, ...rest) => await there(partition).plan(partition, ...rest),
+    commit: async (partition, ...rest) => await there(partition).commit(partition, ...rest),
+    gaps: async (partition) => await there(partition).gaps(partition),
+    lagBytes: (consumer) => source()?.lagBytes(consumer) ?? Promise.resolve(0),
+    get trouble() {
+      const message = source() === null ? trouble() : (source()?.trouble ?? null)
+      since = message === null ? null : (since ?? Date.now())
+      return message === null || since === null ? null : { message, sinceMs: since }
+    },
+    close: () => source()?.close() ?? Promise.resolve(),
+  }
+}
+
+/** Asks for the topics for as long as it takes, beside everything else: pages and questions need no broker. */
 const openKafkaLog = async (
   config: Config,
   access: NonNullable<ReturnType<typeof kafkaAccess>>,
   log: Log,
 ): Promise<OpenedLog> => {
-  const { topic } = config.kafka
+  const [events, dead] = [eventsTopic(config.kafka.topic), deadTopic(config.kafka.topic)]
+  const complain = (sentence: string): void => log.warn(sentence)
   const link = kafkajsLink({
     access,
-    complain: (sentence) => log.warn(sentence),
+    complain,
     onDead: (cause) => {
       // Another process may do better: the supervisor starts it.
       throw new Error('The Kafka consumer could not be brought back to life.', { cause })
     },
   })
-  for (let waitMs = 250; ; waitMs = Math.min(waitMs * 2, 15_000)) {
-    try {
-      await link.ensure([eventsTopic(topic), deadTopic(topic)])
-      break
-    } catch (cause) {
-      log.warn({ err: cause }, `Kafka (${access.brokers.join(', ')}) cannot be reached; trying again in ${waitMs} ms.`)
-      await pause(waitMs)
+  const sources = new Map<string, KafkaSource>()
+  const closing = new AbortController()
+  let trouble: string | null = null
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      closing.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+    })
+  const open = async (): Promise<void> => {
+    for (let waitMs = 250; !closing.signal.aborted; waitMs = Math.min(waitMs * 2, 15_000)) {
+      try {
+        await link.ensure([events, dead])
+        break
+      } catch (cause) {
+        const told = whyOf(cause)
+        if (told !== trouble) log.warn(`Kafka gives no events, and is asked again until it does. ${told}`)
+        trouble = told
+        await pause(waitMs)
+      }
     }
+    if (closing.signal.aborted) return
+    trouble = null
+    for (const consumer of consumersOf(config))
+      sources.set(consumer, openKafkaSource({ link, topic: events.topic, group: groupOf(consumer), log: complain }))
   }
-  const sources = new Map(
-    consumersOf(config).map((consumer) => [consumer, openKafkaSource({ link, topic, group: groupOf(consumer) })]),
+  const opening = open()
+  const late = new Map(
+    consumersOf(config).map((consumer) => [
+      consumer,
+      lateSource(
+        () => sources.get(consumer) ?? null,
+        () => trouble,
+      ),
+    ]),
   )
   return {
     sourceOf: (consumer) => {
-      const source = sources.get(consumer)
+      const source = late.get(consumer)
       if (source === undefined) throw new RangeError(`No group reads for "${consumer}".`)
       return source
     },
-    deadLetters: await kafkaDeadLetters({ link, topic: deadTopic(topic).topic, now: Date.now }),
-    trouble: () => [...sources.values()].map(({ trouble }) => trouble).find((told) => told !== null) ?? null,
-    close: () => link.close(),
+    deadLetters: kafkaDeadLetters({
+      link,
+      topic: dead.topic,
+      beside: await openDeadLetters({ dir: join(config.dataDir, 'dlq'), limitBytes: null, now: Date.now }),
+      now: Date.now,
+    }),
+    lags: (consumer) => sources.get(consumer)?.lags ?? none,
+    async close() {
+      closing.abort()
+      await opening
+      await link.close()
+    },
   }
 }
 
@@ -76,5 +136,5 @@ export const openEventLog = async (config: Config, log: Log): Promise<OpenedLog>
     now: Date.now,
     log: (sentence) => log.warn(sentence),
   })
-  return { sourceOf: () => source, deadLetters: null, trouble: () => null, close: () => source.close() }
+  return { sourceOf: () => source, deadLetters: null, lags: null, close: () => source.close() }
 }

@@ -1,7 +1,8 @@
 import type { Db } from '../clickhouse/db.js'
 import type { Config } from '../core/config.js'
+import { consumerLagMetrics } from '../ingest/kafka-metrics.js'
 import type { Ingest } from '../ingest/main.js'
-import { startIngest } from '../ingest/main.js'
+import { startIngest, storeConsumer } from '../ingest/main.js'
 import { openEventLog } from './event-log.js'
 import type { Log } from './log.js'
 import { version } from './version.js'
@@ -37,6 +38,8 @@ export const openPipeline = async ({ config, db, log, onStored }: Options): Prom
       onStored,
       version: version(),
     })
+    const { lags } = events
+    if (lags !== null) consumerLagMetrics(ingest.metrics, () => lags(storeConsumer))
     return {
       ingest,
       async stop() {

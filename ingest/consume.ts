@@ -17,8 +17,15 @@ export type Enrich = (
   known?: Known,
 ) => Enriched
 
-/** The log as ingest reads it. A journal also tells what it had no room for: gaps that were read over and not committed past. */
-export type EventLog = Source & { readonly gaps?: (partition: string) => Promise<readonly Gap[]> }
+/**
+ * The log as ingest reads it. One that is of gaps tells what a journal had no room for: those read over and not committed past.
+ * One on other machines may be in trouble.
+ */
+export type EventLog = Source & {
+  readonly gaps?: (partition: string) => Promise<readonly Gap[]>
+  /** Why nothing is read, and since when; `null` = all is well. */
+  readonly trouble?: { readonly message: string; readonly sinceMs: number } | null
+}
 
 /** How large a batch may grow, and how often one is begun. */
 export interface Bounds {

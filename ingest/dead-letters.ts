@@ -24,6 +24,8 @@ export interface DeadLetters {
   count(): number
   /** Looks again: people take letters out. */
   recount(): Promise<void>
+  /** Where they lie, for people. */
+  readonly place: string
 }
 
 interface Options {
@@ -108,5 +110,6 @@ export const openDeadLetters = async ({ dir, limitBytes, now }: Options): Promis
     put: (letter) => inTurn(() => put(letter)),
     count: () => letters.length,
     recount: () => inTurn(recount),
+    place: dir,
   }
 }

@@ -15,13 +15,15 @@ interface Trouble {
 }
 
 interface Readings {
+  /** Of a log on other machines. */
+  readonly log: Trouble | null
   readonly store: Trouble | null
   readonly consumer: Trouble | null
   /** Bytes of the log lie there to be read, and none of them has been for a while: since when. */
   readonly stuck: { readonly bytes: number; readonly sinceMs: number } | null
   readonly destinations: readonly DestinationState[]
   readonly deadLetters: number
-  /** Folder of the dead letters. */
+  /** Where the dead letters lie. */
   readonly dlq: string
   readonly now: () => number
 }
@@ -29,9 +31,15 @@ interface Readings {
 const firstLine = (text: string): string => (text.split('\n', 1)[0] ?? '').slice(0, 300)
 
 /** All that holds at the moment; empty when nothing is wrong. */
-export const causesOf = ({ store, consumer, stuck, destinations, deadLetters, dlq, now }: Readings): Cause[] => {
+export const causesOf = ({ log, store, consumer, stuck, destinations, deadLetters, dlq, now }: Readings): Cause[] => {
   const causes: Cause[] = []
   const age = (sinceMs: number): string => `${Math.max(0, Math.round((now() - sinceMs) / 1000))} s`
+  if (log !== null)
+    causes.push({
+      cause: 'kafka_unreachable',
+      effect: `Kafka has given no events for ${age(log.sinceMs)}: they wait in it and in the proxies' journals, dashboards do not move. ${firstLine(log.message)}`,
+      advice: 'Check KAFKA_BROKERS and kafka in weir.yaml; `weir doctor` looks at both. Reading goes on by itself.',
+    })
   if (store !== null)
     causes.push({
       cause: 'analytics_unreachable',
@@ -44,7 +52,7 @@ export const causesOf = ({ store, consumer, stuck, destinations, deadLetters, dl
       effect: `The event log cannot be read, or its positions cannot be written, for ${age(consumer.sinceMs)}. ${firstLine(consumer.message)}`,
       advice: 'Check that WEIR_DATA is writable and has room.',
     })
-  if (stuck !== null && store === null && consumer === null)
+  if (stuck !== null && log === null && store === null && consumer === null)
     causes.push({
       cause: 'ingest_failing',
       effect: `${stuck.bytes} bytes of the journal wait, and for ${age(stuck.sinceMs)} no event of them could be read: a record in a segment that is still written to is damaged.`,
@@ -55,7 +63,7 @@ export const causesOf = ({ store, consumer, stuck, destinations, deadLetters, dl
     causes.push({
       cause: 'dead_letters',
       effect: `${deadLetters} ${deadLetters === 1 ? 'event' : 'events'} could not be stored and ${deadLetters === 1 ? 'is' : 'are'} kept with the cause in ${dlq}.`,
-      advice: 'The first line of each file says why. Remove the file once it is dealt with.',
+      advice: '`weir replay-dlq --dry-run` says why. Once what was wrong is mended, `weir replay-dlq` sends them again.',
     })
   for (const { name, state, lastError, lagSeconds } of destinations)
     if (state === 'failing' || state === 'waiting')

@@ -76,7 +76,7 @@ export interface Ingest {
 }
 
 /** The consumer under which the store's position is kept. */
-const storeConsumer = 'ingest'
+export const storeConsumer = 'ingest'
 
 /** The consumers a log has to keep records for: the store and each destination. One that is not named holds nothing back. */
 export const consumersOf = (config: Pick<Config, 'exports'>): string[] => [storeConsumer, ...config.exports.map(consumerOf)]
@@ -222,12 +222,13 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   const destinations = (): DestinationState[] => outboxes.map((outbox) => outbox.state())
   const causes = (): Cause[] =>
     causesOf({
+      log: source.trouble ?? null,
       store: store.trouble,
       consumer: consumer.trouble,
       stuck: waitingSince !== null && now() - waitingSince > stuckMs ? { bytes: lagBytes, sinceMs: waitingSince } : null,
       destinations: destinations(),
       deadLetters: deadLetters.count(),
-      dlq,
+      dlq: deadLetters.place,
       now,
     })
   metrics.read({

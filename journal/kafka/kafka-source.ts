@@ -6,8 +6,8 @@ import { isDoubtful, isGap, readGap } from './topic-message.js'
 export interface KafkaSource extends Source {
   /** Gaps that were read and not yet committed past. */
   gaps(partition: string): Promise<readonly Gap[]>
-  /** Messages that are not committed, by partition of the topic. */
-  lag(): Promise<ReadonlyMap<number, number>>
+  /** Messages that are not committed, by partition, as `lagBytes` saw them last: of its own, or of all while it has none. */
+  readonly lags: ReadonlyMap<number, number>
   /** Why nothing is read, or not all of it; `null` = all is well. */
   readonly trouble: string | null
 }
@@ -52,6 +52,7 @@ export const openKafkaSource = (options: Options): KafkaSource => {
   /** Partitions whose position lies behind their end: since when, and when they are looked at again. */
   const lost = new Map<string, { readonly sentence: string; readonly againAt: number }>()
   let seen = { bytes: 0, messages: 0 }
+  let lags: ReadonlyMap<number, number> = new Map()
 
   const isCurrent = (): boolean => member.generation() === generation
   /** @throws PartitionMoved when it was not told since the last assignment: another member may have been here. */
@@ -160,19 +161,22 @@ export const openKafkaSource = (options: Options): KafkaSource => {
       const known = gaps.get(partition)
       if (known !== undefined) for (const at of known.keys()) if (at < next) known.delete(at)
     },
-    async lag() {
-      const [ends, stands] = await Promise.all([link.offsets(topic), link.groupOffsets(group, topic)])
-      return new Map(
-        [...ends].map(([partition, { low, high }]) => [
-          partition,
-          Math.max(0, high - Math.max(low, stands.get(partition)?.offset ?? 0)),
-        ]),
-      )
-    },
     async lagBytes() {
-      let messages = 0
-      for (const waiting of (await this.lag()).values()) messages += waiting
+      const [ends, stands] = await Promise.all([link.offsets(topic), link.groupOffsets(group, topic)])
+      const own = member.assigned()
+      lags = new Map(
+        [...ends]
+          .filter(([partition]) => own.length === 0 || own.includes(partition))
+          .map(([partition, { low, high }]) => [
+            partition,
+            Math.max(0, high - Math.max(low, stands.get(partition)?.offset ?? 0)),
+          ]),
+      )
+      const messages = [...lags.values()].reduce((sum, waiting) => sum + waiting, 0)
       return Math.round(messages * (seen.messages === 0 ? usualBytes : seen.bytes / seen.messages))
+    },
+    get lags() {
+      return lags
     },
     gaps: (partition) => Promise.resolve([...(gaps.get(partition)?.values() ?? [])].sort((a, b) => a.at - b.at)),
     get trouble() {

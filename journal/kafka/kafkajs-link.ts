@@ -28,8 +28,12 @@ const metadataOf = async (admin: Admin, topics: readonly string[]) => {
   }
 }
 
-const numberIn = (entries: readonly { configName: string; configValue: string }[], name: string): number =>
-  Number(entries.find(({ configName }) => configName === name)?.configValue ?? Number.NaN)
+const numberIn = (entries: readonly { configName: string; configValue: string }[], name: string): number | null => {
+  const value = entries.find(({ configName }) => configName === name)?.configValue
+  return value === undefined || !Number.isFinite(Number(value)) ? null : Number(value)
+}
+
+const isRefusal = (cause: unknown): boolean => String((cause as { type?: unknown }).type).endsWith('_AUTHORIZATION_FAILED')
 
 /**
  * A Kafka by way of kafkajs 2.2.4, with a guard for each of its known faults (servers.md; docs/decisions/0070). Connects when it is
@@ -55,10 +59,16 @@ export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Opti
   const facts = async (topics: readonly string[]): Promise<readonly TopicFacts[]> => {
     const asked = await administrator()
     const metadata = await metadataOf(asked, topics)
-    const { resources } = await asked.describeConfigs({
-      includeSynonyms: false,
-      resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
-    })
+    const { resources } = await asked
+      .describeConfigs({
+        includeSynonyms: false,
+        resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
+      })
+      .catch((cause: unknown) => {
+        // Who may write to a topic need not be allowed to look at its settings.
+        if (!isRefusal(cause)) throw cause
+        return { resources: [] }
+      })
     return topics.map((topic) => {
       const partitions = metadata.find(({ name }) => name === topic)?.partitions ?? []
       const entries = resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? []
@@ -112,6 +122,10 @@ export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Opti
     async ensure(wishes) {
       await create(wishes)
       return await facts(wishes.map(({ topic }) => topic))
+    },
+    async look(topic) {
+      if (!(await (await administrator()).listTopics()).includes(topic)) return null
+      return (await facts([topic]))[0] ?? null
     },
     partitionOf: (key, partitions) =>
       partitioner({

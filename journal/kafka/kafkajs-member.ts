@@ -2,6 +2,7 @@ import type { Batch, Consumer, Kafka } from 'kafkajs'
 import { PartitionMoved } from '../port.js'
 import { Arrivals } from './arrivals.js'
 import type { GroupOffset, KafkaMember, PlacedMessage } from './port.js'
+import { whyOf } from './why.js'
 
 interface Bounds {
   /** Of messages that came and are not committed: above it nothing more is fetched, below half of it fetching goes on. */
@@ -103,6 +104,10 @@ export const kafkajsMember = (options: Options): KafkaMember => {
     if (!paused || arrivals.bytes > heldBytes / 2) return
     paused = false
     consumer?.resume([{ topic }])
+  }
+  const passed = (partition: number, offset: number): void => {
+    arrivals.passed(partition, offset)
+    release()
   }
   const forget = (): void => {
     arrivals.clear()
@@ -213,8 +218,8 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       await within(leaveMs, made.disconnect())
       if (ending.signal.aborted) return
       assigned = []
-      trouble = cause.message
-      complain(`The Kafka consumer ${group} is replaced: ${cause.message}`)
+      trouble = whyOf(cause)
+      complain(`The Kafka consumer ${group} is replaced: ${trouble}`)
       if (begun && !isBrokerFault(cause)) {
         replacedAt.push(now())
         if (replacedAt.filter((at) => now() - at < replacements.withinMs).length >= replacements.most) return onDead(cause)
@@ -250,9 +255,9 @@ export const kafkajsMember = (options: Options): KafkaMember => {
     async commit(partition, offset, metadata) {
       if (consumer === null || !assigned.includes(partition)) throw new PartitionMoved(`${topic}/${partition}`)
       await consumer.commitOffsets([{ topic, partition, offset: String(offset), metadata }])
-      arrivals.passed(partition, offset)
-      release()
+      passed(partition, offset)
     },
+    passed,
     wait: (ms) =>
       new Promise((resolve) => {
         const timer = setTimeout(done, ms)

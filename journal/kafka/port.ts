@@ -22,13 +22,15 @@ export interface TopicWish {
   readonly retentionMs: number
 }
 
+/** `null` = this user may not see it. */
 export interface TopicFacts {
   readonly partitions: number
   /** Of the partition that has fewest. */
   readonly replicas: number
-  readonly retentionMs: number
-  readonly minInsyncReplicas: number
-  readonly maxMessageBytes: number
+  /** -1 = for ever. */
+  readonly retentionMs: number | null
+  readonly minInsyncReplicas: number | null
+  readonly maxMessageBytes: number | null
 }
 
 export interface PartitionOffsets {
@@ -69,7 +71,9 @@ export interface KafkaMember {
   /** Has everything before `upTo` come that will? Once asked for it comes, however much of the others waits in memory. */
   arrived(partition: number, upTo: number): boolean
   position(partition: number): Promise<GroupOffset>
-  /** Durable when it resolves. Rejects when the partition may be another member's by now, or nobody has acknowledged it. */
+  /** What lies before `offset` is not read again by this member. */
+  passed(partition: number, offset: number): void
+  /** Passes it, too. Durable when it resolves. Rejects when the partition may be another member's by now, or nobody has acknowledged it. */
   commit(partition: number, offset: number, metadata: string): Promise<void>
   /** Resolves when something came, or an assignment, or after `ms`. */
   wait(ms: number): Promise<void>
@@ -82,6 +86,8 @@ export interface KafkaMember {
 export interface KafkaLink {
   /** Makes the topics that are missing. @returns the facts of each, in order. */
   ensure(topics: readonly TopicWish[]): Promise<readonly TopicFacts[]>
+  /** Makes nothing; `null` = there is no such topic. */
+  look(topic: string): Promise<TopicFacts | null>
   /** Which partition a key belongs to (murmur2, as the Java client). */
   partitionOf(key: string, partitions: number): number
   offsets(topic: string): Promise<ReadonlyMap<number, PartitionOffsets>>

@@ -1,13 +1,14 @@
 import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
-import { openJournalSource } from '../source.js'
+import { openJournalSource, type JournalSource } from '../source.js'
 import { syncFolder } from '../sync-folder.js'
 import { kafkajsLink } from './kafkajs-link.js'
 import type { KafkaLink, TopicFacts } from './port.js'
-import { shipperConsumer, startShipper, type Undeliverable } from './shipper.js'
+import { shipperConsumer, startShipper, type Shipper, type Undeliverable } from './shipper.js'
 import type { FromShipper, ShipperWork, ToShipper } from './shipper-thread.js'
 import { eventsTopic } from './topics.js'
+import { whyOf } from './why.js'
 
 const { journalDir, dlqDir, access, topic, maxMessageBytes } = workerData as ShipperWork
 const say = (message: FromShipper): void => parentPort?.postMessage(message, [])
@@ -32,19 +33,32 @@ const setAside = async ({ origin, payload, error }: Undeliverable): Promise<void
 }
 
 /** The topic, made if it is missing; asks for as long as it takes. */
-const topicFacts = async (link: KafkaLink): Promise<TopicFacts> => {
-  for (let waitMs = 250, since = Date.now(); ; waitMs = Math.min(waitMs * 2, 15_000)) {
+const topicFacts = async (link: KafkaLink, source: JournalSource): Promise<TopicFacts> => {
+  for (let waitMs = 250, since = Date.now(), told = ''; ; waitMs = Math.min(waitMs * 2, 15_000)) {
     try {
       const [facts] = await link.ensure([eventsTopic(topic)])
       if (facts !== undefined) return facts
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause)
-      say({ type: 'state', state: { lagBytes: null, events: 0, deadLetters: 0, trouble: { message, sinceMs: since } } })
+      const message = whyOf(cause)
+      if (message !== told) complain(`Kafka does not take events; they wait in the journal. ${message}`)
+      told = message
+      const lagBytes = await source.lagBytes(shipperConsumer).catch(() => null)
+      say({ type: 'state', state: { lagBytes, events: 0, deadLetters: 0, trouble: { message, sinceMs: since } } })
     }
     await pause(waitMs)
   }
 }
 
+let shipper: Shipper | null = null
+parentPort?.on('message', (message: ToShipper) => {
+  void (async () => {
+    await shipper?.stop(message.ms)
+    if (shipper !== null) say({ type: 'state', state: shipper.state })
+    await source.close()
+    await link.close()
+    process.exit(0)
+  })()
+})
 const source = await openJournalSource({
   dir: journalDir,
   consumers: [shipperConsumer],
@@ -53,28 +67,20 @@ const source = await openJournalSource({
   log: complain,
 })
 const link = kafkajsLink({ access, complain })
-const facts = await topicFacts(link)
-const shipper = startShipper({
+const facts = await topicFacts(link, source)
+const started = startShipper({
   source,
   link,
   topic,
   partitions: facts.partitions,
-  maxMessageBytes: Math.min(maxMessageBytes, facts.maxMessageBytes - 1024),
+  // What the topic takes is compressed; a broker counts the batch around it, too.
+  maxMessageBytes: Math.min(maxMessageBytes, (facts.maxMessageBytes ?? Infinity) - 1024),
   setAside,
   now: Date.now,
   random: Math.random,
-  onFault: (sentence, cause) => complain(`${sentence} ${cause instanceof Error ? cause.message : String(cause)}`),
+  onFault: (sentence, cause) => complain(`${sentence} ${whyOf(cause)}`),
 })
-const telling = setInterval(() => say({ type: 'state', state: shipper.state }), 500)
-say({ type: 'state', state: shipper.state })
-parentPort?.on('message', (message: ToShipper) => {
-  if (message.type !== 'stop') return
-  clearInterval(telling)
-  void (async () => {
-    await shipper.stop(message.ms)
-    say({ type: 'state', state: shipper.state })
-    await source.close()
-    await link.close()
-    process.exit(0)
-  })()
-})
+shipper = started
+const tell = (): void => say({ type: 'state', state: started.state })
+setInterval(tell, 500)
+tell()

@@ -3,6 +3,7 @@ import type { JournalSource } from '../source.js'
 import { fitEvent, withoutBodies } from './fit-event.js'
 import { BrokerRefusal, type KafkaLink, type KafkaMessage, type KafkaProducer } from './port.js'
 import { eventMessage, gapMessage, type Origin } from './topic-message.js'
+import { whyOf } from './why.js'
 
 /** Name of its position in each writer's folder: `shipper.pos`. */
 export const shipperConsumer = 'shipper'
@@ -155,7 +156,7 @@ export const startShipper = (options: Options): Shipper => {
   const failed = (sentence: string, cause: unknown): void => {
     failures++
     if (trouble === null) onFault(sentence, cause)
-    trouble = { message: cause instanceof Error ? cause.message : String(cause), sinceMs: trouble?.sinceMs ?? now() }
+    trouble = { message: whyOf(cause), sinceMs: trouble?.sinceMs ?? now() }
   }
   const backOff = (): number => random() * Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(failures - 1, 10))
 
