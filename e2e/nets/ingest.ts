@@ -30,7 +30,7 @@ export const ingestWith = (db: Db, source: EventLog, switches: Switches): Consum
     enrich: (exchange, position, known = nothingKnown) =>
       enrich(exchange, position, { book, known, trustsCost: trustsCostByDefault }),
     prepare: createPrepare({ count: () => Promise.reject(new Error('Every call tells its usage.')) }),
-    deadLetters: { put: noLetters, count: () => 0, recount: () => Promise.resolve() },
+    deadLetters: { put: noLetters, count: () => 0, recount: () => Promise.resolve(), place: '' },
     metrics: createMetrics(),
     bounds,
     now: Date.now,

@@ -34,6 +34,7 @@ const planOf = (metadata: string): Plan | null => {
 
 /** How often a partition is looked at whose position cannot be. */
 const lostEveryMs = 5000
+const rememberedRepeats = 50_000
 
 /**
  * Reads a topic as ingest reads a journal (storage.md §2-3). A plan is the committed offset with the range's end as its metadata, so that
@@ -68,11 +69,24 @@ export const openKafkaSource = (options: Options): KafkaSource => {
     known.set(gap.at, gap)
   }
 
+  /** A send that was given up may land after it was repeated: then the first one comes last, and does not say that it is in doubt. */
+  const repeated = new Set<string>()
+  const inDoubt = (message: PlacedMessage): boolean => {
+    const { id } = message.headers
+    if (!isDoubtful(message)) return id !== undefined && repeated.has(id)
+    if (id !== undefined) repeated.add(id)
+    for (const oldest of repeated) {
+      if (repeated.size <= rememberedRepeats) break
+      repeated.delete(oldest)
+    }
+    return true
+  }
+
   const recordOf = (message: PlacedMessage): SourceRecord => ({
     at: message.offset,
     next: message.offset + 1,
     payload: message.value,
-    doubt: isDoubtful(message),
+    doubt: inDoubt(message),
   })
 
   const behindEnd = (partition: string, { offset }: GroupOffset, high: number): void => {

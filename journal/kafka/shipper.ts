@@ -259,8 +259,7 @@ export const startShipper = (options: Options): Shipper => {
       try {
         const more = await round()
         if (isLast && !more) return
-        if (!more && !draining.signal.aborted)
-          await Promise.race([source.wait(shipperConsumer, idleMs), pause(idleMs, draining.signal)])
+        if (!more && !draining.signal.aborted) await source.wait(shipperConsumer, idleMs)
       } catch (cause) {
         if (halt.signal.aborted) return
         positions.clear()
