@@ -69,9 +69,9 @@ describe.each(['embedded', 'server'] as const)('%s', (engine) => {
       const journal = await openJournal({ dir: join(dir, 'journal'), durability: 'off', limitBytes: 2 ** 30, now: Date.now })
 
       let issued = 0
-      let writing = true
+      const written = new AbortController()
       const writer = (async () => {
-        while (writing) {
+        while (!written.signal.aborted) {
           for (let n = 0; n < 20; n++, issued++) {
             const call = callOf(issued)
             journal.append('end', call.id, call.tenant, [payloadOf(call)], 'off', (failure) => {
@@ -94,7 +94,7 @@ describe.each(['embedded', 'server'] as const)('%s', (engine) => {
           ingest = await startIngest(options)
         }
       }
-      writing = false
+      written.abort()
       await writer
       ingest.send('drain')
       await gone(ingest)
@@ -115,8 +115,11 @@ describe.each(['embedded', 'server'] as const)('%s', (engine) => {
     onTestFinished(() => db.close())
     return db
   }
-  /** The engine knows no batch again, whatever its token: on a server by its setting, else by a token that is new each time. */
-  const forgetful = { insertSettings: { insert_deduplicate: 0 } }
+  /**
+   * The engine knows no batch again, whatever its token: on a server by its settings (since 26 `insert_deduplicate` alone is
+   * overridden by `deduplicate_insert`), else by a token that is new each time.
+   */
+  const forgetful = { insertSettings: { insert_deduplicate: 0, deduplicate_insert: 'disable' } }
 
   const calls = 2000
 
