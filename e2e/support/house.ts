@@ -220,12 +220,13 @@ export const openHouse = async ({ yaml, env = {}, args = [] }: Options): Promise
     await stop(false)
     throw cause
   })
-  const { proxy, web, sql, pids } = JSON.parse(ready) as {
+  const { proxy, web, pids, ...addresses } = JSON.parse(ready) as {
     proxy: string
     web: string
-    sql: string
+    sql: string | null
     pids: RunningHouse['pids']
   }
+  const sql = addresses.sql ?? env.CLICKHOUSE_URL ?? ''
   const query = async <T>(text: string, params: Readonly<Record<string, string>> = {}): Promise<T[]> => {
     const answer = await fetch(sqlOf(sql, params), { method: 'POST', body: `${text}\nFORMAT JSONEachRow` })
     const body = await answer.text()
