@@ -48,6 +48,11 @@ export const rebuildMonth = async (db: Pick<Db, 'rows' | 'exec'>, rollup: Rollup
       )
     }
   }
-  await db.exec(`ALTER TABLE ${name} REPLACE PARTITION ${month} FROM ${twin}`)
+  const [built] = await db.rows<{ n: string }>('rows-built', `SELECT count() AS n FROM ${twin}`)
+  // From an empty partition nothing is replaced: the engine refuses it.
+  const isEmpty = built?.n === '0'
+  await db.exec(
+    isEmpty ? `ALTER TABLE ${name} DROP PARTITION ${month}` : `ALTER TABLE ${name} REPLACE PARTITION ${month} FROM ${twin}`,
+  )
   await db.exec(`TRUNCATE TABLE ${twin}`)
 }

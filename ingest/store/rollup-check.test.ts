@@ -10,8 +10,10 @@ import { rollupCheck } from './rollup-check.js'
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 const sqlTime = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace('Z', '')
+/** It is noon today, whenever the test runs: yesterday is over. */
+const now = Math.floor(Date.now() / dayMs) * dayMs + 12 * hourMs
 /** Noon of a day some days ago. */
-const noon = (daysAgo: number): number => Math.floor(Date.now() / dayMs) * dayMs - daysAgo * dayMs + 12 * hourMs
+const noon = (daysAgo: number): number => now - daysAgo * dayMs
 
 let issued = 0
 const call = (atMs: number, more: object = {}) => ({
@@ -55,7 +57,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     let paused = 0
     const check = rollupCheck({
       db: other,
-      now: Date.now,
+      now: () => now,
       retentionDays: () => retentionDays,
       alone: (work) => {
         paused++
@@ -129,6 +131,16 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     expect(await db.rows('checks', 'SELECT spans, differing, shortest_retention FROM rollup_checks ORDER BY at')).toHaveLength(2)
   })
 
+  test('a month without sessions, properties or attempts is built anew like any other', async () => {
+    const db = await opened()
+    const rows = [call(noon(1), { session_id: '', properties: {}, attempts: [] })]
+    await store(db, ...rows)
+    const right = await told(db)
+    await store(db, ...rows)
+    expect((await checkOf(db).check.check()).rebuilt).toHaveLength(1)
+    expect(await told(db)).toEqual(right)
+  })
+
   test('calls that reached the table and not the roll-ups are counted again', async () => {
     const db = await opened()
     await store(db, call(noon(1)), call(noon(1)))
@@ -151,8 +163,8 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
       db,
       book: openPriceBook([]),
       dataDir: join(testFolder(onTestFinished), 'data'),
-      now: Date.now,
-      scope: { from: new Date(noon(2)), to: new Date(), model: null },
+      now: () => now,
+      scope: { from: new Date(noon(2)), to: new Date(now), model: null },
       dryRun: false,
     })
     const right = await told(db)
@@ -173,7 +185,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     const { check } = checkOf(db, { retentionDays: 7 })
     check.note(hoursOf(call(noon(3)), call(noon(20))))
     expect((await check.check()).spans).toBe(10)
-    await db.exec('ALTER TABLE requests DELETE WHERE ts < now() - INTERVAL 2 DAY SETTINGS mutations_sync = 1')
+    await db.exec('ALTER TABLE requests DELETE WHERE ts < toDateTime(${Math.floor(noon(2) / 1000)}) SETTINGS mutations_sync = 1')
     const kept = await told(db)
     check.note(hoursOf(call(noon(1)), call(noon(3))))
     expect(await check.check()).toEqual({ spans: 0, differing: 0, rebuilt: [] })
@@ -191,7 +203,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
 
   test('an hour that is not over is left for the next time', async () => {
     const db = await opened()
-    const row = call(Date.now() - 1000)
+    const row = call(now - 1000)
     await store(db, row)
     const { check } = checkOf(db)
     expect((await check.check()).spans).toBe(0)
