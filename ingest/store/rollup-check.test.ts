@@ -185,7 +185,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     const { check } = checkOf(db, { retentionDays: 7 })
     check.note(hoursOf(call(noon(3)), call(noon(20))))
     expect((await check.check()).spans).toBe(10)
-    await db.exec('ALTER TABLE requests DELETE WHERE ts < toDateTime(${Math.floor(noon(2) / 1000)}) SETTINGS mutations_sync = 1')
+    await db.exec(`ALTER TABLE requests DELETE WHERE ts < toDateTime(${noon(2) / 1000}) SETTINGS mutations_sync = 1`)
     const kept = await told(db)
     check.note(hoursOf(call(noon(1)), call(noon(3))))
     expect(await check.check()).toEqual({ spans: 0, differing: 0, rebuilt: [] })
