@@ -59,7 +59,12 @@ const write = (journal: JournalWriter, more: Partial<Exchange>): Promise<void> =
     )
   })
 
-const started = async (config: Config, db: Db, rows: number[] = []): Promise<Ingest & { close: () => Promise<void> }> => {
+const started = async (
+  config: Config,
+  db: Db,
+  rows: number[] = [],
+  checks = { firstMs: 3_600_000, everyMs: 3_600_000 },
+): Promise<Ingest & { close: () => Promise<void> }> => {
   const source = await openJournalSource({ dir: join(config.dataDir, 'journal'), consumers: consumersOf(config) })
   const ingest = await startIngest({
     config,
@@ -68,6 +73,7 @@ const started = async (config: Config, db: Db, rows: number[] = []): Promise<Ing
     now: Date.now,
     log: { warn: () => undefined, info: () => undefined },
     onStored: (n) => rows.push(n),
+    checks,
     version: '0.1.0',
   })
   return {
@@ -229,4 +235,28 @@ test('the log keeps records for the store and each destination that is configure
   const { config } = await house([{ name: 'a' }, { name: 'b' }])
   expect(consumersOf(config)).toEqual(['ingest', 'otlp-a', 'otlp-b'])
   expect(consumersOf({ exports: [] })).toEqual(['ingest'])
+})
+
+test('a roll-up that counts a call twice is mended while ingest goes on, and counted', async () => {
+  const { config, db, journal } = await house()
+  const rows: number[] = []
+  const dayMs = 86_400_000
+  const yesterday = new Date(Math.floor(Date.now() / dayMs) * dayMs - dayMs / 2).toISOString()
+  const first = await started(config, db, rows)
+  await write(journal, { id: idOf(1), startedAt: yesterday })
+  await eventually(() => expect(rows).toEqual([1]))
+  await first.close()
+  const sum = () => db.rows('sum', 'SELECT sum(n) AS n, toString(sum(cost)) AS cost FROM r_user_1d')
+  await db.exec('INSERT INTO r_user_1d SELECT * FROM r_user_1d SETTINGS insert_deduplicate = 0')
+  await db.exec('INSERT INTO r_model_1h SELECT * FROM r_model_1h SETTINGS insert_deduplicate = 0')
+  expect(await sum()).toEqual([{ n: '2', cost: '0.00042' }])
+
+  const second = await started(config, db, rows, { firstMs: 10, everyMs: 3_600_000 })
+  onTestFinished(() => second.close())
+  await eventually(async () =>
+    expect(await second.metrics.getSingleMetricAsString('weir_rollup_repairs_total')).toContain('weir_rollup_repairs_total 1'),
+  )
+  expect(await sum()).toEqual([{ n: '1', cost: '0.00021' }])
+  await write(journal, { id: idOf(2) })
+  await eventually(async () => expect(await sum()).toEqual([{ n: '2', cost: '0.00042' }]))
 })

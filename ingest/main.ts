@@ -41,6 +41,8 @@ interface Options {
   readonly log: Log
   /** Told after each batch: that many more rows are visible. */
   readonly onStored?: (rows: number) => void
+  /** When roll-ups are compared with the calls. Default: after 5 min, then each hour. */
+  readonly checks?: typeof rollupChecks
   /** Of Weir, for the spans' resource. */
   readonly version?: string
 }
@@ -82,9 +84,8 @@ export const storeConsumer = 'ingest'
 export const consumersOf = (config: Pick<Config, 'exports'>): string[] => [storeConsumer, ...config.exports.map(consumerOf)]
 
 const drainMs = 10_000
-/** Roll-ups are compared with the calls after a start, and then each hour. */
-const firstCheckMs = 5 * 60_000
-const checkMs = 3_600_000
+/** When roll-ups are compared with the calls: some time after a start, and then each hour. */
+const rollupChecks = { firstMs: 5 * 60_000, everyMs: 3_600_000 }
 /** Longer than an insert takes from its look at the pauses to its first block. */
 const settleMs = 5000
 const exportDeadLetterBytes = 64 * 1024 * 1024
@@ -94,7 +95,7 @@ const stuckMs = 30_000
 
 /** Starts the analytics pipeline: events of the log into the store, and out to each trace destination. */
 export const startIngest = async (options: Options): Promise<Ingest> => {
-  const { config, sourceOf, db, now, log, onStored = () => undefined, version } = options
+  const { config, sourceOf, db, now, log, onStored = () => undefined, checks = rollupChecks, version } = options
   const random = Math.random
   const source = sourceOf(storeConsumer)
   let trustsCost = trustsCostBy(config)
@@ -208,7 +209,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
   const compare = async (): Promise<void> => {
     // What one server says of its own tables is not what all shards hold.
     if (config.clickhouse.sharded) return
-    for (let waitMs = firstCheckMs; ; waitMs = checkMs) {
+    for (let waitMs = checks.firstMs; ; waitMs = checks.everyMs) {
       await pause(waitMs, halt.signal)
       if (halt.signal.aborted) return
       try {
