@@ -71,8 +71,13 @@ const openKafkaLog = async (
   let trouble: string | null = null
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      closing.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+      const done = (): void => {
+        clearTimeout(timer)
+        closing.signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      closing.signal.addEventListener('abort', done)
     })
   const open = async (): Promise<void> => {
     for (let waitMs = 250; !closing.signal.aborted; waitMs = Math.min(waitMs * 2, 15_000)) {
@@ -110,6 +115,7 @@ const openKafkaLog = async (
     deadLetters: kafkaDeadLetters({
       link,
       topic: dead.topic,
+      isThere: () => sources.size > 0,
       beside: await openDeadLetters({ dir: join(config.dataDir, 'dlq'), limitBytes: null, now: Date.now }),
       now: Date.now,
     }),

@@ -5,6 +5,8 @@ import type { DeadLetter, DeadLetters } from './dead-letters.js'
 interface Options {
   readonly link: KafkaLink
   readonly topic: string
+  /** Is the topic there yet? */
+  readonly isThere: () => boolean
   /** Takes what the topic does not: a letter that is too long for it must not stop a consumer. */
   readonly beside: DeadLetters
   readonly now: () => number
@@ -13,7 +15,7 @@ interface Options {
 const longestError = 1024
 
 /** Dead letters in a topic of their own: the payload as it was, why and where it lay in the headers (storage.md §2). */
-export const kafkaDeadLetters = ({ link, topic, beside, now }: Options): DeadLetters => {
+export const kafkaDeadLetters = ({ link, topic, isThere, beside, now }: Options): DeadLetters => {
   let producer: KafkaProducer | null = null
   let inTopic = 0
   const letGo = async (): Promise<void> => {
@@ -49,6 +51,7 @@ export const kafkaDeadLetters = ({ link, topic, beside, now }: Options): DeadLet
     count: () => inTopic + beside.count(),
     async recount() {
       await beside.recount()
+      if (!isThere()) return
       const [ends, stands] = await Promise.all([link.offsets(topic), link.groupOffsets(replayGroup, topic)])
       let found = 0
       for (const [partition, { low, high }] of ends) found += replayedOf(stands.get(partition)).countLeft(low, high)

@@ -44,20 +44,28 @@ export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Opti
   const partitioner = kafkajs.Partitioners.DefaultPartitioner()
   let admin: Promise<Admin> | null = null
   const members: KafkaMember[] = []
-  const administrator = (): Promise<Admin> => {
-    admin ??= (async () => {
+  /**
+   * Asks the brokers something. A client that failed is not asked again: once it was asked for a topic that is not there, kafkajs asks
+   * for it with every later question, and none is answered.
+   */
+  const ask = async <T>(question: (asked: Admin) => Promise<T>): Promise<T> => {
+    const asked = (admin ??= (async () => {
       const made = kafka.admin({ retry: { retries: 2 } })
       await made.connect()
       return made
-    })()
-    admin.catch(() => {
-      admin = null
-    })
-    return admin
+    })())
+    try {
+      return await question(await asked)
+    } catch (cause) {
+      if (admin === asked) {
+        admin = null
+        void asked.then((made) => made.disconnect()).catch(() => undefined)
+      }
+      throw cause
+    }
   }
 
-  const facts = async (topics: readonly string[]): Promise<readonly TopicFacts[]> => {
-    const asked = await administrator()
+  const facts = async (asked: Admin, topics: readonly string[]): Promise<readonly TopicFacts[]> => {
     const metadata = await metadataOf(asked, topics)
     const { resources } = await asked
       .describeConfigs({
@@ -82,34 +90,29 @@ export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Opti
     })
   }
 
-  const create = async (wishes: readonly TopicWish[]): Promise<void> => {
-    const asked = await administrator()
+  const create = async (asked: Admin, wishes: readonly TopicWish[]): Promise<void> => {
     const there = new Set(await asked.listTopics())
     const missing = wishes.filter(({ topic }) => !there.has(topic))
     if (missing.length === 0) return
     const { brokers } = await asked.describeCluster()
-    await asked
-      .createTopics({
-        // kafkajs looks for leaders too early and throws; `metadataOf` waits for them.
-        waitForLeaders: false,
-        topics: missing.map(({ topic, partitions, retentionMs }) => ({
-          topic,
-          numPartitions: partitions,
-          replicationFactor: Math.min(3, brokers.length),
-          configEntries: [
-            { name: 'retention.ms', value: String(retentionMs) },
-            { name: 'min.insync.replicas', value: brokers.length >= 3 ? '2' : '1' },
-          ],
-        })),
-      })
-      .catch((cause: unknown) => {
-        // Another process was quicker.
-        if (!/TOPIC_ALREADY_EXISTS|already exists/i.test(String((cause as { type?: string }).type) + String(cause))) throw cause
-      })
+    // It answers whether they are new: another process may have been quicker.
+    await asked.createTopics({
+      // kafkajs looks for leaders too early and throws; `metadataOf` waits for them.
+      waitForLeaders: false,
+      topics: missing.map(({ topic, partitions, retentionMs }) => ({
+        topic,
+        numPartitions: partitions,
+        replicationFactor: Math.min(3, brokers.length),
+        configEntries: [
+          { name: 'retention.ms', value: String(retentionMs) },
+          { name: 'min.insync.replicas', value: brokers.length >= 3 ? '2' : '1' },
+        ],
+      })),
+    })
   }
 
   const groupOffsets = async (group: string, topic: string): Promise<ReadonlyMap<number, GroupOffset>> => {
-    const [found] = await (await administrator()).fetchOffsets({ groupId: group, topics: [topic] })
+    const [found] = await ask((asked) => asked.fetchOffsets({ groupId: group, topics: [topic] }))
     return new Map(
       (found?.partitions ?? []).map(({ partition, offset, metadata }) => [
         partition,
@@ -119,14 +122,19 @@ export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Opti
   }
 
   return {
-    async ensure(wishes) {
-      await create(wishes)
-      return await facts(wishes.map(({ topic }) => topic))
-    },
-    async look(topic) {
-      if (!(await (await administrator()).listTopics()).includes(topic)) return null
-      return (await facts([topic]))[0] ?? null
-    },
+    ensure: (wishes) =>
+      ask(async (asked) => {
+        await create(asked, wishes)
+        return await facts(
+          asked,
+          wishes.map(({ topic }) => topic),
+        )
+      }),
+    look: (topic) =>
+      ask(async (asked) => {
+        if (!(await asked.listTopics()).includes(topic)) return null
+        return (await facts(asked, [topic]))[0] ?? null
+      }),
     partitionOf: (key, partitions) =>
       partitioner({
         topic: '',
@@ -134,7 +142,7 @@ export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Opti
         message: { key, value: null },
       }),
     async offsets(topic) {
-      const found = await (await administrator()).fetchTopicOffsets(topic)
+      const found = await ask((asked) => asked.fetchTopicOffsets(topic))
       return new Map(found.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]))
     },
     groupOffsets,
