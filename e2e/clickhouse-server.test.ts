@@ -218,15 +218,15 @@ describe('weir ingest on a server', () => {
     command('ingest', { WEIR_DATA: dir, CLICKHOUSE_URL: url })
     const db = openServer(url)
     onTestFinished(() => db.close())
-    await until(
-      'the rest to be stored',
-      async () => {
-        const [row] = await db.rows<{ n: string }>('stored', 'SELECT count() AS n FROM requests')
-        return row?.n === '39'
-      },
-      { timeoutMs: 60_000 },
-    )
-    expect(await db.rows('sum', 'SELECT sum(n) AS n FROM r_user_1d')).toEqual([{ n: '39' }])
+    // A row is visible a moment before its roll-ups are.
+    await expect
+      .poll(
+        () => db.rows('stored', 'SELECT count() AS rows, (SELECT sum(n) FROM r_user_1d) AS rolled FROM requests').catch(String),
+        {
+          timeout: 60_000,
+        },
+      )
+      .toEqual([{ rows: '39', rolled: '39' }])
     const letters = await until('the letter', () => {
       const found = existsSync(join(dir, 'dlq')) ? readdirSync(join(dir, 'dlq')).filter((name) => name.endsWith('.dead')) : []
       return found.length > 0 && found
