@@ -42,11 +42,12 @@ const freePort = async (): Promise<number> => {
 }
 
 describe('a house on a server', () => {
-  const dir = folder()
+  let dir: string
   let fake: FakeProvider
   let clickHouse: ClickHouse
   let house: RunningHouse
   beforeAll(async () => {
+    dir = folder()
     fake = await startFakeProvider()
     clickHouse = await startClickHouse(join(dir, 'clickhouse'))
   })
