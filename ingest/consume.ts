@@ -1,4 +1,4 @@
-import { decodeExchange, type Exchange } from '../core/exchange.js'
+import type { Exchange } from '../core/exchange.js'
 import { PartitionMoved, type Gap, type Source, type SourceRecord } from '../journal/port.js'
 import type { DeadLetters, DeadReason } from './dead-letters.js'
 import { chargedOf, createChargeBook, mayBeCharged, type Charge, type ChargeBook } from './enrich/charges.js'
@@ -7,6 +7,7 @@ import { nothingKnown, type Known } from './enrich/known.js'
 import type { Metrics } from './metrics.js'
 import { breather, fullJitter, pause } from './pause.js'
 import type { Prepare } from './prepare.js'
+import { readEvent } from './read-event.js'
 import { addRow, batchMaker, type Batch } from './store/batch.js'
 import type { Store } from './store/store.js'
 
@@ -159,7 +160,7 @@ export const consume = (options: Options): Consumer => {
     const read: { readonly record: SourceRecord; readonly exchange: Exchange }[] = []
     for (const record of records) {
       try {
-        read.push({ record, exchange: decodeExchange(record.payload) })
+        read.push({ record, exchange: readEvent(record.payload) })
       } catch (cause) {
         await setAside(batch.partition, record, poisonOf(cause, false))
       }

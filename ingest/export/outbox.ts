@@ -1,5 +1,5 @@
 import type { ExportDestination } from '../../core/config.js'
-import { decodeExchange, type Exchange } from '../../core/exchange.js'
+import type { Exchange } from '../../core/exchange.js'
 import type { Source, SourceRecord } from '../../journal/port.js'
 import type { Enrich } from '../consume.js'
 import type { DeadLetters } from '../dead-letters.js'
@@ -9,6 +9,7 @@ import { nothingKnown, type Charged, type Known } from '../enrich/known.js'
 import type { Metrics } from '../metrics.js'
 import { breather, fullJitter, pause } from '../pause.js'
 import type { Prepare } from '../prepare.js'
+import { readEvent } from '../read-event.js'
 import type { Reading } from '../store/charged.js'
 import { callSpans, wanted } from './call-spans.js'
 import { deliverer, type SpanBatch } from './deliver.js'
@@ -243,7 +244,7 @@ export const openOutbox = (options: Options): Outbox => {
 
   const enrichedOf = (partition: string, record: SourceRecord): Enriched | null => {
     try {
-      const exchange = decodeExchange(record.payload)
+      const exchange = readEvent(record.payload)
       return wanted(exchange, destination) ? enrich(exchange, { source: partition, offset: record.at }) : null
     } catch {
       return null // the store keeps it as a dead letter
@@ -252,7 +253,7 @@ export const openOutbox = (options: Options): Outbox => {
 
   const wantedOf = (record: SourceRecord): Exchange | null => {
     try {
-      const exchange = decodeExchange(record.payload)
+      const exchange = readEvent(record.payload)
       return wanted(exchange, destination) ? exchange : null
     } catch {
       return null // the store keeps it as a dead letter
