@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, readonly [summary: string, load: () => P
   web: ['the web UI and its API alone', () => import('./web.js')],
   reprice: ['price stored calls again, with the prices of now', () => import('./reprice.js')],
   migrate: ["bring the store's tables to this version", () => import('./migrate.js')],
+  'replay-dlq': ['send events again that could not be stored', () => import('./replay-dlq.js')],
   doctor: ['check configuration, stores, ports, disk, destinations', () => import('./doctor.js')],
   config: ['check weir.yaml, print what is in force, or its JSON Schema', () => import('./config.js')],
 }

@@ -10,6 +10,7 @@ import type { Command, Values } from './command.js'
 import { UsageError } from './command.js'
 import { urlOf } from './listen.js'
 import { sentenceOf } from './start-error.js'
+import { timeFlag } from './time-flag.js'
 
 interface Ask {
   readonly from: Date
@@ -20,24 +21,10 @@ interface Ask {
 /** Does it once, wherever the store is open. */
 type Run = (ask: Ask, dryRun: boolean, tell: (report: RepriceReport) => void) => Promise<RepriceReport>
 
-const day = /^\d{4}-\d{2}-\d{2}$/
-const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})$/
-
-/** @throws UsageError naming the accepted forms. */
-const timeOf = (values: Values, flag: 'from' | 'to'): Date => {
-  const text = values[flag]
-  const accepted = 'a UTC day as 2026-11-01, or a time as 2026-11-01T08:00:00Z'
-  if (typeof text !== 'string') throw new UsageError(`--${flag} is missing: ${accepted}.`)
-  const time = new Date(text)
-  if ((!day.test(text) && !instant.test(text)) || Number.isNaN(time.getTime()))
-    throw new UsageError(`--${flag}: "${text}" is not ${accepted}.`)
-  return time
-}
-
 const askOf = (values: Values): Ask => {
   const ask = {
-    from: timeOf(values, 'from'),
-    to: timeOf(values, 'to'),
+    from: timeFlag(values, 'from'),
+    to: timeFlag(values, 'to'),
     model: typeof values.model === 'string' ? values.model : null,
   }
   if (ask.from >= ask.to) throw new UsageError('--from must lie before --to, which is exclusive.')

@@ -19,6 +19,8 @@ interface Options {
   readonly disk?: Disk
   /** When a new segment is begun. Default 64 MiB, or an eighth of a small limit: a segment still written to cannot be cleared away. */
   readonly segmentBytes?: number
+  /** Each of its records may also lie elsewhere: they are looked up before they are stored. */
+  readonly doubt?: boolean
 }
 
 /**
@@ -44,6 +46,7 @@ export const openJournal = async (options: Options): Promise<JournalWriter> => {
       segmentBytes: options.segmentBytes ?? Math.min(segmentLimits.bytes, Math.max(64 * 1024, Math.floor(limitBytes / 8))),
       segmentMs: segmentLimits.ms,
       first: 1,
+      doubt: options.doubt ?? false,
       release: () => lock.release(),
     })
   } catch (cause) {

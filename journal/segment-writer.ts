@@ -7,6 +7,7 @@ import { dropTally } from './drop-tally.js'
 import { fullBecause, JournalFullError, type Full } from './journal-full.js'
 import type { Durability, JournalState, JournalWriter } from './port.js'
 import {
+  doubtFlag,
   encodeSegmentHead,
   maxPayloadBytes,
   payloadBytes,
@@ -46,6 +47,8 @@ export interface WriterOptions {
   /** Number of the first segment to write, and the starts it takes over (recovery). */
   readonly first: number
   readonly open?: readonly (readonly [id: string, payload: Payload])[]
+  /** Each of its records may also lie elsewhere. */
+  readonly doubt?: boolean
   readonly release: () => Promise<void>
 }
 
@@ -287,7 +290,7 @@ export const segmentWriter = async (options: WriterOptions): Promise<JournalWrit
     let bytes = 0
     for (let i = 0; i < group.length; i++) {
       const { type, payload, length } = group[i] as Append
-      writeRecordHead(heads, i * recordHeadBytes, { type, flags: 0, payload, length })
+      writeRecordHead(heads, i * recordHeadBytes, { type, flags: options.doubt === true ? doubtFlag : 0, payload, length })
       pieces.push(heads.subarray(i * recordHeadBytes, (i + 1) * recordHeadBytes))
       for (const piece of payload) if (piece.length > 0) pieces.push(piece)
       bytes += recordHeadBytes + length
