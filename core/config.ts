@@ -94,7 +94,10 @@ const brokersIn = (env: Env): readonly string[] | null => {
   const text = env.KAFKA_BROKERS?.trim() ?? ''
   if (text === '') return null
   const brokers = text.split(',').map((broker) => broker.trim())
-  const bad = brokers.find((broker) => !/^(\[[0-9a-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/i.test(broker))
+  const bad = brokers.find((broker) => {
+    const [, port] = /^(?:\[[0-9a-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/i.exec(broker) ?? []
+    return port === undefined || Number(port) === 0 || Number(port) > 65_535
+  })
   if (bad !== undefined)
     throw new ConfigError(
       `KAFKA_BROKERS: "${bad.slice(0, 100)}" is not a broker. Accepted: host:port, several with commas between.`,

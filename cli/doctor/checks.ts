@@ -10,6 +10,7 @@ import { verdicts } from './check.js'
 import { checkClock } from './clock.js'
 import { checkDataFolder, checkDisk } from './data-folder.js'
 import { checkDestination } from './destination.js'
+import { checkKafka } from './kafka.js'
 import { checkNode, checkOpenFiles } from './node.js'
 import { checkPort } from './port.js'
 import { checkPrices } from './prices.js'
@@ -56,6 +57,7 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   ] as const
   for (const [name, port, variable] of places) tell(await checkPort(name, { port, host, variable }, owner !== null))
   if (owner !== null && config.proxyPort !== 0) tell(await checkProxy(urlOf(host, config.proxyPort)))
+  for (const check of await checkKafka(config)) tell(check)
   tell(await checkAnalytics(config, owner))
   tell(checkPrices(now(), openPriceBook(config.prices).id))
   tell(await checkUnpriced(config, owner, now()))

@@ -45,8 +45,9 @@ export const kafkaClient = ({ brokers, ssl, sasl, clientId }: KafkaAccess, compl
   return new kafkajs.Kafka({
     clientId,
     brokers: [...brokers],
-    ssl,
-    ...(sasl === null ? {} : { sasl: sasl as SASLOptions }),
+    // It writes into what it is given, and a configuration is frozen.
+    ssl: typeof ssl === 'boolean' ? ssl : { ...ssl },
+    ...(sasl === null ? {} : { sasl: { ...sasl } as SASLOptions }),
     connectionTimeout: 5000,
     requestTimeout: 30_000,
     retry: { initialRetryTime: 100, maxRetryTime: 2000, retries: 5 },

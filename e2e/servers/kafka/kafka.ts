@@ -25,15 +25,25 @@ export interface Kafka {
   stop(): Promise<void>
 }
 
+/** Of one node. */
+export interface Ports {
+  readonly broker: number
+  readonly controller: number
+}
+
 interface Options {
   /** Kept: a folder that holds data already is recovered. */
   readonly dir: string
   readonly nodes?: number
-  /** More lines of server.properties. */
-  readonly extra?: string
+  /** More lines of server.properties: what stands in them wins. */
+  readonly extra?: string | ((own: Ports) => string)
+  /** More arguments for the formatting of a node's storage. */
+  readonly format?: readonly string[]
+  /** Where clients are told to find the only node, if that is not where it listens. */
+  readonly advertised?: string
 }
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const probe = createServer().once('error', reject)
     probe.listen(0, '127.0.0.1', () => {
@@ -52,11 +62,6 @@ const takesConnections = (port: number): Promise<boolean> =>
 
 /** The same for every node of a cluster: 16 bytes, base64. */
 const clusterId = 'V2VpcktyYWZ0VGVzdHNBQQ'
-
-interface Ports {
-  readonly broker: number
-  readonly controller: number
-}
 
 const properties = (id: number, ports: readonly Ports[], data: string, extra: string): string => {
   const nodes = ports.length
@@ -111,12 +116,14 @@ const java = (folder: string): readonly string[] => [
   join(kafkaJars ?? '', '*'),
 ]
 
-const openNode = (id: number, ports: readonly Ports[], dir: string, extra: string): KafkaNode => {
+const openNode = (id: number, ports: readonly Ports[], { dir, extra = '', format = [], advertised }: Options): KafkaNode => {
   const folder = join(dir, `node${id}`)
-  const { broker } = ports[id - 1] as Ports
+  const own = ports[id - 1] as Ports
+  const { broker } = own
+  const more = `${advertised === undefined ? '' : `advertised.listeners=PLAINTEXT://${advertised}\n`}${typeof extra === 'string' ? extra : extra(own)}`
   const settings = join(folder, 'server.properties')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(settings, properties(id, ports, join(folder, 'data'), extra))
+  writeFileSync(settings, properties(id, ports, join(folder, 'data'), more))
   writeFileSync(join(folder, 'log4j2.properties'), logging(join(folder, 'log')))
   let child: ChildProcess | null = null
   return {
@@ -127,7 +134,16 @@ const openNode = (id: number, ports: readonly Ports[], dir: string, extra: strin
     },
     start: async () => {
       if (!existsSync(join(folder, 'data', 'meta.properties'))) {
-        const made = spawnSync('java', [...java(folder), 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settings])
+        const made = spawnSync('java', [
+          ...java(folder),
+          'kafka.tools.StorageTool',
+          'format',
+          '-t',
+          clusterId,
+          '-c',
+          settings,
+          ...format,
+        ])
         if (made.status !== 0) throw new Error(`Kafka cannot format ${folder}: ${made.stderr.toString()}`)
       }
       const out = openSync(join(folder, 'out'), 'a')
@@ -153,10 +169,11 @@ const openNode = (id: number, ports: readonly Ports[], dir: string, extra: strin
 }
 
 /** Starts a real Kafka (KRaft, every node broker and controller) on free ports of loopback. Needs `kafkaJars`. */
-export const startKafka = async ({ dir, nodes = 1, extra = '' }: Options): Promise<Kafka> => {
+export const startKafka = async (options: Options): Promise<Kafka> => {
+  const { nodes = 1 } = options
   const ports: Ports[] = []
   for (let i = 0; i < nodes; i++) ports.push({ broker: await freePort(), controller: await freePort() })
-  const all = ports.map((_, i) => openNode(i + 1, ports, dir, extra))
+  const all = ports.map((_, i) => openNode(i + 1, ports, options))
   const stop = async (): Promise<void> => {
     await Promise.all(all.map((node) => node.kill()))
   }

@@ -1,0 +1,248 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { startFakeProvider, type FakeProvider } from '../cli/fake-provider/server.js'
+import { loadConfig } from '../core/config.js'
+import { kafkaAccess } from '../journal/kafka/access.js'
+import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
+import { whyOf } from '../journal/kafka/why.js'
+import { freePort, kafkaJars, startKafka, type Kafka } from './servers/kafka/kafka.js'
+import { openHouse, providersAt } from './support/house.js'
+import { until } from './support/wait.js'
+
+// Brokers that ask who we are, or speak TLS; brokers that refuse us, or are not there (spec of weir.yaml: kafka.ssl, kafka.sasl).
+
+const weir = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const plain =
+  'org.apache.kafka.common.security.plain.PlainLoginModule required username="weir" password="right" user_weir="right";'
+const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
+
+interface Check {
+  readonly name: string
+  readonly state: string
+  readonly message: string
+}
+
+describe.skipIf(kafkaJars === null)('brokers that ask for a password or speak TLS (WEIR_TEST_KAFKA is set)', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-kafka-'))
+  const store = join(dir, 'broker.p12')
+  const ca = join(dir, 'broker.pem')
+  let kafka: Kafka
+  let fake: FakeProvider
+  let sasl = 0
+  let tls = 0
+  beforeAll(async () => {
+    const keytool = (...args: readonly string[]): Buffer =>
+      execFileSync('keytool', [...args, '-storepass', 'storepass', '-keystore', store], { stdio: ['ignore', 'pipe', 'ignore'] })
+    keytool(
+      '-genkeypair',
+      '-alias',
+      'broker',
+      '-keyalg',
+      'RSA',
+      '-validity',
+      '2',
+      '-dname',
+      'CN=weir-test',
+      '-ext',
+      'SAN=ip:127.0.0.1',
+      '-storetype',
+      'PKCS12',
+    )
+    writeFileSync(ca, keytool('-exportcert', '-alias', 'broker', '-rfc'))
+    ;[sasl, tls] = [await freePort(), await freePort()]
+    kafka = await startKafka({
+      dir,
+      format: [
+        '--add-scram',
+        'SCRAM-SHA-256=[name=weir,password=right]',
+        '--add-scram',
+        'SCRAM-SHA-512=[name=weir,password=right]',
+      ],
+      extra: ({ broker, controller }) => `
+listeners=PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls}
+advertised.listeners=PLAINTEXT://127.0.0.1:${broker},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL
+inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+${['sasl', 'tls'].flatMap((listener) => [`listener.name.${listener}.plain.sasl.jaas.config=${plain}`, ...[256, 512].map((bits) => `listener.name.${listener}.scram-sha-${bits}.sasl.jaas.config=${scram}`)]).join('\n')}
+ssl.keystore.location=${store}
+ssl.keystore.password=storepass
+ssl.keystore.type=PKCS12
+`,
+    })
+    fake = await startFakeProvider()
+  }, 120_000)
+  afterAll(async () => {
+    await fake?.close()
+    await kafka?.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  /** As weir.yaml has it, `kafka` given as JSON, through the schema and the files it names. */
+  const linkOf = (port: number, settings: object) => {
+    const file = join(mkdtempSync(join(dir, 'yaml-')), 'weir.yaml')
+    writeFileSync(file, JSON.stringify({ kafka: settings }))
+    const access = kafkaAccess(
+      loadConfig({ WEIR_CONFIG: file, KAFKA_BROKERS: `127.0.0.1:${port}`, KAFKA_PASSWORD: 'right' }, dir),
+      'test',
+    )
+    if (access === null) throw new Error('There are brokers.')
+    const link = kafkajsLink({ access, complain: () => undefined })
+    onTestFinished(() => link.close())
+    return link
+  }
+  const user = (mechanism: string, password = '${KAFKA_PASSWORD}') => ({ mechanism, username: 'weir', password })
+  const roundTrip = async (port: number, settings: object, topic: string): Promise<string | undefined> => {
+    const link = linkOf(port, settings)
+    await link.ensure([{ topic, partitions: 1, retentionMs: 3_600_000 }])
+    const producer = await link.producer()
+    await producer.send(topic, 0, [{ key: 'k', value: Buffer.from('hello'), headers: {} }])
+    await producer.close()
+    const member = link.join(topic, topic)
+    return await until('the message', () => member.read(0, 0, 1, 1e6)[0]?.value.toString(), { timeoutMs: 60_000 })
+  }
+
+  test.each(['plain', 'scram-sha-256', 'scram-sha-512'])('%s: there and back', async (mechanism) => {
+    expect(await roundTrip(sasl, { sasl: user(mechanism) }, `by-${mechanism}`)).toBe('hello')
+  })
+
+  test('TLS with a certificate of its own, and a password: there and back', async () => {
+    expect(await roundTrip(tls, { ssl: { ca }, sasl: user('scram-sha-256') }, 'by-tls')).toBe('hello')
+  })
+
+  test.each([
+    [
+      'a wrong password',
+      () => sasl,
+      { sasl: user('scram-sha-256', 'wr0ng') },
+      /^The brokers refuse the user of kafka\.sasl in weir\.yaml/,
+    ],
+    [
+      'a wrong password, plain',
+      () => sasl,
+      { sasl: user('plain', 'wr0ng') },
+      /^The brokers refuse the user of kafka\.sasl in weir\.yaml/,
+    ],
+    ['a certificate nobody trusts', () => tls, { ssl: true, sasl: user('plain') }, /^No TLS with the brokers: .*certificate/],
+    [
+      'TLS where there is none',
+      () => sasl,
+      { ssl: true, sasl: user('plain') },
+      /^No (TLS with the brokers|broker of KAFKA_BROKERS answers)/,
+    ],
+    ['nobody there', () => 1, {}, /^No broker of KAFKA_BROKERS answers \(.*ECONNREFUSED 127\.0\.0\.1:1/],
+  ])(
+    '%s: one sentence',
+    async (_name, port, settings, sentence) => {
+      const told = await linkOf(port(), settings)
+        .ensure([{ topic: 'never', partitions: 1, retentionMs: 3_600_000 }])
+        .then(() => 'no error', whyOf)
+      expect(told).toMatch(sentence)
+      expect(told).not.toContain('wr0ng')
+    },
+    60_000,
+  )
+
+  test('a certificate file that is not there ends the start in one sentence', async () => {
+    expect(() => linkOf(tls, { ssl: { ca: '/nowhere/ca.pem' } })).toThrow(
+      'kafka.ssl.ca: /nowhere/ca.pem cannot be read (ENOENT).',
+    )
+  })
+
+  const ready = async (url: string) =>
+    (await (await fetch(`${url}/readyz`)).json()) as {
+      status: string
+      causes: { cause: string; detail: string }[]
+      shipping: { lagBytes: number | null }
+    }
+  const hubCauses = async (url: string) =>
+    ((await (await fetch(`${url}/api/health`)).json()) as { causes: { cause: string; effect: string }[] }).causes
+
+  test('a whole house with a wrong password: calls pass, pages and questions answer, both say why; and doctor does', async () => {
+    const house = await openHouse({
+      yaml: `kafka: { topic: never, sasl: { mechanism: plain, username: weir, password: wr0ng } }\n${providersAt(fake.origin, ['openai'])}`,
+      env: { KAFKA_BROKERS: `127.0.0.1:${sasl}` },
+    })
+    onTestFinished(() => house.stop())
+    const answer = await fetch(`${house.proxy}/openai/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer sk-test' },
+      body: JSON.stringify({ model: 'gpt-5', messages: [{ role: 'user', content: 'hi' }] }),
+    })
+    expect(answer.status).toBe(200)
+    await answer.text()
+    expect(await house.query('SELECT count() AS n FROM requests')).toEqual([{ n: '0' }])
+    const told = await until('the proxy to say why', async () => {
+      const found = await ready(house.proxy)
+      return found.status === 'degraded' && (found.shipping.lagBytes ?? 0) > 0 && found
+    })
+    expect(told.causes).toMatchObject([
+      { cause: 'kafka_unreachable', detail: expect.stringContaining('refuse the user of kafka.sasl') },
+    ])
+    const effect = await until(
+      'the hub to say why',
+      async () =>
+        (await hubCauses(house.web)).find(
+          ({ cause, effect: found }) => cause === 'kafka_unreachable' && found.startsWith('Kafka has given'),
+        )?.effect,
+    )
+    expect(effect).toContain('refuse the user of kafka.sasl')
+    const metrics = await (await fetch(`${house.proxy}/metrics`)).text()
+    expect(metrics).toMatch(/^weir_kafka_up 0$/m)
+    expect(metrics).toMatch(/^weir_kafka_lag_bytes [1-9]\d*$/m)
+
+    const doctor = spawn(process.execPath, [weir, 'doctor', '--json'], {
+      cwd: house.folder,
+      env: {
+        PATH: process.env.PATH ?? '',
+        WEIR_DATA: join(house.folder, 'data'),
+        WEIR_CONFIG: house.configFile,
+        KAFKA_BROKERS: `127.0.0.1:${sasl}`,
+      },
+    })
+    const { checks } = JSON.parse(await text(doctor.stdout)) as { checks: Check[] }
+    expect(checks.filter(({ name }) => name === 'kafka')).toMatchObject([
+      { state: 'ok' },
+      { state: 'fail', message: expect.stringContaining('refuse the user') },
+    ])
+    for (const said of [house.stderr(), JSON.stringify(checks), metrics]) expect(said).not.toContain('wr0ng')
+  }, 120_000)
+
+  test('a whole house before its broker: it comes up, what was called waits, and is stored once the broker is there', async () => {
+    const later = await startKafka({ dir: mkdtempSync(join(dir, 'later-')) })
+    onTestFinished(() => later.stop())
+    const [node] = later.nodes
+    await node?.kill()
+    const house = await openHouse({ yaml: providersAt(fake.origin, ['openai']), env: { KAFKA_BROKERS: later.brokers } })
+    onTestFinished(() => house.stop())
+    const ids: string[] = []
+    for (let n = 0; n < 5; n++) {
+      const answer = await fetch(`${house.proxy}/openai/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: 'Bearer sk-test' },
+        body: JSON.stringify({ model: 'gpt-5', messages: [{ role: 'user', content: 'hi' }] }),
+      })
+      expect(answer.status).toBe(200)
+      await answer.text()
+      ids.push(answer.headers.get('weir-id') ?? '')
+    }
+    const { causes } = await until('the proxy to say so', async () => {
+      const found = await ready(house.proxy)
+      return found.status === 'degraded' && found
+    })
+    expect(causes).toMatchObject([
+      { cause: 'kafka_unreachable', detail: expect.stringContaining('No broker of KAFKA_BROKERS answers') },
+    ])
+    await node?.start()
+    for (const id of ids) expect((await house.row(id, 90_000)).id).toBe(id)
+    await until(
+      'all is well',
+      async () => (await ready(house.proxy)).status === 'ready' && (await hubCauses(house.web)).length === 0,
+    )
+  }, 180_000)
+})
