@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads'
+import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { FolderOwnedError, type FolderLock } from '../../core/folder-lock.js'
 import { readerLock } from '../source.js'
 import type { KafkaAccess } from './client.js'
@@ -41,6 +41,7 @@ interface Options {
   readonly work: ShipperWork
   readonly log: (sentence: string) => void
   readonly now?: () => number
+  readonly open?: (script: URL, options: WorkerOptions) => Worker
 }
 
 const restartMs = 1000
@@ -54,7 +55,8 @@ const script = new URL(`./shipper-worker.${import.meta.url.endsWith('.ts') ? 'ts
  * Ships the journal in a thread of its own, never on the loop that serves calls, and starts it anew when it ends. Of several processes
  * on one data folder one ships for all; the others stand by.
  */
-export const startShipperThread = ({ work, log, now = Date.now }: Options): ShipperThread => {
+export const startShipperThread = (options: Options): ShipperThread => {
+  const { work, log, now = Date.now, open = (url, settings) => new Worker(url, settings) } = options
   let state: ShippingState = { lagBytes: null, events: 0, deadLetters: 0, trouble: null }
   /** Of threads that have ended. */
   let before = { events: 0, deadLetters: 0 }
@@ -64,7 +66,7 @@ export const startShipperThread = ({ work, log, now = Date.now }: Options): Ship
   let stopping = false
 
   const begin = (): void => {
-    const made = new Worker(script, {
+    const made = open(script, {
       name: 'weir-shipper',
       workerData: work,
       resourceLimits: { maxOldGenerationSizeMb: heapMiB },
