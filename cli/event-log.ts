@@ -25,6 +25,11 @@ export interface OpenedLog {
 const groupOf = (consumer: string): string => `weir.${consumer}`
 const none: ReadonlyMap<number, number> = new Map()
 
+/** Another process may do better: a role ends by what nobody catches, and its supervisor starts it anew. */
+export const endProcess = (cause: Error): never => {
+  throw new Error('The Kafka consumer could not be brought back to life.', { cause })
+}
+
 /** A source that may come later: until then it has no partitions. */
 const lateSource = (source: () => KafkaSource | null, trouble: () => string | null): EventLog => {
   let since: number | null = null
@@ -61,10 +66,7 @@ const openKafkaLog = async (
   const link = kafkajsLink({
     access,
     complain,
-    onDead: (cause) => {
-      // Another process may do better: the supervisor starts it.
-      throw new Error('The Kafka consumer could not be brought back to life.', { cause })
-    },
+    onDead: endProcess,
   })
   const sources = new Map<string, KafkaSource>()
   const closing = new AbortController()

@@ -125,7 +125,7 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       heartbeatInterval: 3000,
       maxBytesPerPartition: 4 * 1024 * 1024,
       maxBytes: 16 * 1024 * 1024,
-      maxWaitTimeInMs: 500,
+      maxWaitTimeInMs: 1000,
       // It is replaced by us: its own restarts end without a word now and then.
       retry: { retries: 5, restartOnFailure: () => Promise.resolve(false) },
     })
