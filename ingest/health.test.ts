@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest'
 import { causesOf } from './health.js'
 
-const well = { log: null, store: null, consumer: null, stuck: null, destinations: [], deadLetters: 0, dlq: 'dlq', now: () => 100_000 }
+const well = {
+  log: null,
+  store: null,
+  consumer: null,
+  stuck: null,
+  destinations: [],
+  deadLetters: 0,
+  dlq: 'dlq',
+  now: () => 100_000,
+}
 
 test('nothing is wrong, nothing is told', () => expect(causesOf(well)).toEqual([]))
 

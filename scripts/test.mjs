@@ -51,7 +51,8 @@ const kafkaJars = () => {
   const wanted = readFileSync(pom, 'utf8')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return lib
   for (const command of ['java', 'mvn'])
-    if (!has(command)) stop(`The tests need ${command} for a Kafka broker (Debian: apt-get install openjdk-17-jre-headless maven).`)
+    if (!has(command))
+      stop(`The tests need ${command} for a Kafka broker (Debian: apt-get install openjdk-17-jre-headless maven).`)
   console.log('Fetching Kafka ...')
   rmSync(lib, { recursive: true, force: true })
   const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'

@@ -65,12 +65,18 @@ const healthOf = async (house: House): Promise<Health> => {
   const causes = [...facts.causes, ...(analytics.cause === null || known.has(analytics.cause.cause) ? [] : [analytics.cause])]
   const journal = facts.journal ?? null
   const controlState = control.state()
-  const full = causes.find(({ cause }) => cause === 'journal_full')
+  const isTopic = config.kafkaBrokers !== null
+  const full = causes.find(({ cause }) => cause === 'journal_full' || (isTopic && cause === 'kafka_unreachable'))
   return {
     ok: causes.length === 0,
     causes,
     stores: [
-      { role: 'log', kind: 'journal', state: full === undefined ? 'ok' : 'failing', message: full?.effect ?? 'on disk' },
+      {
+        role: 'log',
+        kind: isTopic ? 'kafka' : 'journal',
+        state: full === undefined ? 'ok' : 'failing',
+        message: full?.effect ?? (isTopic ? `topic ${config.kafka.topic}` : 'on disk'),
+      },
       {
         role: 'analytics',
         kind: config.clickhouseUrl === null ? 'chdb' : 'clickhouse',
