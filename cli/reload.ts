@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../core/config.js'
-import { loadConfig } from '../core/config.js'
+import { checkedConfig } from './checked-config.js'
 import type { Log } from './log.js'
 import { sentenceOf } from './start-error.js'
 
@@ -43,7 +43,7 @@ export const watchConfig = ({ config, live, fixed, apply, log }: Reload): (() =>
   const reload = async (): Promise<void> => {
     let next: Config
     try {
-      next = loadConfig(process.env, process.cwd())
+      next = checkedConfig(process.env, process.cwd())
     } catch (cause) {
       log.error(`${path} was changed but not applied, the configuration from before stays in force. ${sentenceOf(cause)}`)
       return

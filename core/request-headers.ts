@@ -116,7 +116,7 @@ const routing = rows('routing', {
   Fallback: {
     list: true,
     grammar:
-      'a list of at most 7 targets, as openai/gpt-5-mini;ttft=3000, groq;on="429 5xx"; parameters are retries 0 to 10, ttft and timeout in ms, weight 0 to 1000, on',
+      'a list of at most 7 targets, as openai/gpt-5-mini;ttft=3000, "@azure-eu";on="429 5xx"; parameters are retries 0 to 10, ttft and timeout in ms, weight 0 to 1000, on',
     meaning: "targets after the call's own; below",
   },
   Fallbacks: {

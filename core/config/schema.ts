@@ -8,8 +8,8 @@ import { allowedOrigin, days, duration, journalLimit, size } from './units.js'
 import { weirKey } from './weir-key.js'
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'accepted form: lower-case letters, digits, ., _ and -, at most 64')
-/** Names stand without their prefix, as `Retry-Enabled`; what they may hold is checked by who reads the headers. */
-const headerDefaults = z.record(z.string().min(1), z.string())
+/** Names stand without their prefix, as `Retry-Enabled`; what they may hold is checked by who reads the headers. YAML's `true` and `3` are texts here. */
+const headerDefaults = z.record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]).transform(String))
 
 /** Everything weir.yaml may hold. */
 export const file = z.strictObject({
