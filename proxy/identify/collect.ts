@@ -1,7 +1,7 @@
 import { WeirError } from '../../core/errors.js'
 import { classifyHeader, knownHeaderNames } from '../../core/headers.js'
 import { nearest } from '../../core/nearest.js'
-import { headerText, trimmed, warningOf, type OwnValue } from './own-values.js'
+import { headerText, trimmed, warningOf, type Ceilings, type OwnValue } from './own-values.js'
 import type { OwnHeader } from './read-headers.js'
 
 /** How our headers are taken. */
@@ -9,6 +9,8 @@ export interface HeaderRules {
   /** A fault in a `Helicone-*` header is a 400, too. */
   readonly strictHelicone: boolean
   readonly isProvider: (name: string) => boolean
+  /** Without, there are none. */
+  readonly ceilings?: Ceilings
 }
 
 /** Our headers of one request, by name; what they hold has not been read. */

@@ -44,10 +44,12 @@ export const identifyBy = (rules: Rules): Identify => {
   const read = headerReader()
   const look = locator(rules)
   const { helicone: dialect, twins } = rules.config.compat
+  const ceilings = { timeouts: rules.config.timeouts, targets: rules.config.ceilings.targets }
   const headerRules = {
     strictHelicone: dialect === 'strict',
     isProvider: (name: string) => rules.providers.has(name),
-    presets: presetsOf(rules.config),
+    ceilings,
+    presets: presetsOf(rules.config, ceilings),
   }
   // Of a call that brings none of our headers: read once, unless weir.yaml turns the cache on and the call's own Cache-Control counts.
   const plain = readOwnHeaders([], headerRules)

@@ -139,7 +139,7 @@ export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheCo
   const { values, properties, providerKeys, warnings, helicone } = collected
   const preset = presetFor(values.get('config'), rules.presets ?? noPresets)
   if (preset.values.size > 0) addBehind(values, preset.values)
-  const own = new OwnValues(values, warnings, rules.strictHelicone)
+  const own = new OwnValues(values, warnings, rules)
   const sessionId = own.text('session-id', 256)
   return {
     identity: {

@@ -43,16 +43,32 @@ export const headerText = (value: string): string | null => {
 export const warningOf = (kind: string, name: string): string =>
   `${kind};h="${name.toLowerCase().replaceAll(/[^!-~]|["\\]/g, '')}"`
 
+/** The most an operator lets callers ask for (headers.md §1.9). */
+export interface Ceilings {
+  readonly timeouts: { readonly connect: number; readonly ttft: number; readonly idle: number; readonly total: number }
+  /** Of one call. */
+  readonly targets: number
+}
+
+const none = Number.POSITIVE_INFINITY
+const noCeilings: Ceilings = { timeouts: { connect: none, ttft: none, idle: none, total: none }, targets: none }
+
 /** What our headers hold, by name in lower case without prefix. A bad value is a 400 or a warning, by its dialect (headers.md §1.3). */
 export class OwnValues {
   readonly #values: ReadonlyMap<string, OwnValue>
   readonly #warnings: string[]
   readonly #strict: boolean
+  readonly ceilings: Ceilings
 
-  constructor(values: ReadonlyMap<string, OwnValue>, warnings: string[], strictHelicone: boolean) {
+  constructor(
+    values: ReadonlyMap<string, OwnValue>,
+    warnings: string[],
+    { strictHelicone, ceilings = noCeilings }: { readonly strictHelicone: boolean; readonly ceilings?: Ceilings },
+  ) {
     this.#values = values
     this.#warnings = warnings
     this.#strict = strictHelicone
+    this.ceilings = ceilings
   }
 
   get(rest: string): OwnValue | undefined {

@@ -112,12 +112,6 @@ export class ChainRun {
     this.#retriesOfSdk = chain.asked.retry === null ? 0 : retriesOfSdk(admitted.call.headers)
     this.#budget = mostAttempts
     record.attempts = this.#attempts
-    const { timeouts } = chain.asked
-    if (
-      timeouts !== null &&
-      (['connect', 'ttft', 'idle', 'total'] as const).some((name) => (timeouts[name] ?? 0) > deps.timeouts[name])
-    )
-      record.warnings.push('capped;h="weir-timeout"')
   }
 
   /** @throws WeirError `upstream_*`, `timeout_*`, when nobody answered; `credential_missing`; ClientGone. */
