@@ -13,6 +13,7 @@ import { isAllowedHost } from './allowed-host.js'
 import { watchDeadlines } from './deadlines.js'
 import { pricingOnDemand } from './deliver/cost-in-answer.js'
 import { Drains } from './drains.js'
+import { echoBy, echoedIn } from './echo/echo.js'
 import { callerBy } from './identify/caller.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/fingerprint.js'
@@ -157,6 +158,9 @@ export const startProxy = async ({
       closed: metrics.closed,
       failed: (cause) => log.error({ err: cause }, 'A call failed inside Weir.'),
     }
+    // Nothing of it is kept.
+    const unrecorded = { ...recording, config: { ...of, bodies: { ...of.bodies, store: false } } }
+    echo = echoBy({ config: of, house, record: () => new CallRecord(uuidv7(now()), unrecorded) })
     const upgrade = upgradeBy({ house, relay, connectMs: of.timeouts.connect, now })
     serve = serveBy(house)
     serveUpgrade = upgrade
@@ -169,6 +173,7 @@ export const startProxy = async ({
     }
   }
   let serve: ReturnType<typeof serveBy>
+  let echo: ReturnType<typeof echoBy>
   let serveUpgrade: ReturnType<typeof upgradeBy>
   let furnished = furnish(first)
 
@@ -183,6 +188,8 @@ export const startProxy = async ({
       return writeRefusal(res, 403, refusalHeaders('openai-chat', error), refusalBytes('openai-chat', error, ''))
     }
     if (ownPath(url)) return void admin(req, res)
+    const echoed = echoedIn(url)
+    if (echoed !== null) return void echo(req, res, echoed)
     void serve(req, res)
   }
   const server = createServer(

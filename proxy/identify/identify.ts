@@ -6,13 +6,14 @@ import type { Call } from '../call.js'
 import type { FindCaller } from './caller.js'
 import { credentialsOf, cutPathKey } from './credentials.js'
 import { readOwnHeaders } from './identity.js'
-import { locator } from './locate.js'
+import { locator, type Known } from './locate.js'
 import { presetsOf } from './presets.js'
 import { headerReader } from './read-headers.js'
 import { readTraceparent } from './traceparent.js'
 
 export interface Identify {
-  (req: IncomingMessage, id: string): Call
+  /** @param at Where it leads; `null` = that is found out. */
+  (req: IncomingMessage, id: string, at?: Known | null): Call
 }
 
 interface Rules {
@@ -54,11 +55,11 @@ export const identifyBy = (rules: Rules): Identify => {
   // Of a call that brings none of our headers: read once, unless weir.yaml turns the cache on and the call's own Cache-Control counts.
   const plain = readOwnHeaders([], headerRules)
   const ownCacheControlCounts = plain.steering.cache !== null
-  return (req, id) => {
+  return (req, id, at = null) => {
     const method = req.method ?? 'GET'
     const headers = read(req.rawHeaders)
     const { key: pathKey, url } = cutPathKey(req.url ?? '/')
-    const { target, unifiedPath, helicone, endpoint } = look(method, url)
+    const { target, unifiedPath, helicone, endpoint } = at ?? look(method, url)
     const asked =
       headers.own.length === 0 && (headers.cacheControl === null || !ownCacheControlCounts)
         ? plain
