@@ -143,7 +143,7 @@ describe.each(sdks)('$name, with its own retries on', ({ call, errors, provider 
     const once = newUser()
     a.plan('hang', 'status=500', 'status=500', '', '')
     expect(
-      await counted(async () => expect(await failing(call(once, retries(2), 600))).toBeInstanceOf(errors.InternalServerError)),
+      await counted(async () => expect(await failing(call(once, retries(2), 1500))).toBeInstanceOf(errors.InternalServerError)),
     ).toBe(3)
     expect((await rowsOf(once, 2)).map(({ outcome, attempts }) => [outcome, attempts])).toEqual([
       ['client_abort', expect.any(Number)],
@@ -153,7 +153,7 @@ describe.each(sdks)('$name, with its own retries on', ({ call, errors, provider 
     const twice = newUser()
     a.plan('hang', 'hang', 'status=500', '', '')
     expect(
-      await counted(async () => expect(await failing(call(twice, retries(2), 600))).toBeInstanceOf(errors.InternalServerError)),
+      await counted(async () => expect(await failing(call(twice, retries(2), 1500))).toBeInstanceOf(errors.InternalServerError)),
     ).toBe(3)
     a.plan()
     expect((await rowsOf(twice, 3)).at(-1)).toMatchObject({ status: 500, attempts: 1 })
