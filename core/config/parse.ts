@@ -3,6 +3,7 @@ import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { nearest } from '../nearest.js'
 import { overlapsOf } from '../prices/override.js'
+import { nameFaults } from './names.js'
 import { offsetIn } from './places.js'
 import { file, type File } from './schema.js'
 
@@ -145,6 +146,8 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
       } else faults.push(`${where(offsetOf(issue.path))}: ${issue.path.join('.')}: ${issue.message}`)
     }
   if (checked.success) {
+    for (const { steps, message } of nameFaults(checked.data))
+      faults.push(`${where(offsetOf(steps))}: ${steps.join('.')}: ${message}`)
     for (const field of ['name', 'sha256'] as const) {
       const seen = new Set<string>()
       for (const [i, key] of checked.data.keys.entries()) {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { DeepReadonly } from './deep-readonly.js'
 import { origin } from './units.js'
 
 const wireFamilies = ['openai-chat', 'anthropic', 'gemini', 'cohere', 'ollama', 'bedrock'] as const
@@ -36,3 +37,6 @@ export const provider = z.strictObject({
     .optional()
     .describe('What it tells of its own cost is the cost. Default: where it is known to be right.'),
 })
+
+/** What weir.yaml says of one provider. */
+export type ProviderConfig = DeepReadonly<z.infer<typeof provider>>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { DeepReadonly } from './deep-readonly.js'
 import { duration } from './units.js'
 
 const time = z.union(
@@ -29,3 +30,6 @@ export const target = z.strictObject({
     .describe('Of each attempt at it; narrows what holds for the call.'),
   weight: z.number().min(0).max(1000).default(1).describe('For the strategy weighted.'),
 })
+
+/** What weir.yaml says of one target. */
+export type TargetConfig = DeepReadonly<z.infer<typeof target>>
