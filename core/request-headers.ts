@@ -242,7 +242,6 @@ const recording = rows('recording', {
   },
   'Stream-Force-Format': {
     helicone: true,
-    later: true,
     grammar: bool,
     absent: '`false`',
     meaning: 'every piece of a stream that is sent ends where an event ends; the bytes stay the same',
