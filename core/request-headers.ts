@@ -109,9 +109,9 @@ const routing = rows('routing', {
   'Target-URL': {
     helicone: true,
     perCall: true,
-    later: true,
     grammar: 'an http(s) URL without user, query or fragment',
-    meaning: 'another origin, and a path before that of the call',
+    meaning:
+      'another origin, and a path before that of the call; below. `Helicone-` (also `Helicone-OpenAI-Api-Base`): the path is dropped, with a warning. Bad: 400 in both spellings',
   },
   Fallback: {
     list: true,

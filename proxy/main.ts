@@ -15,12 +15,15 @@ import { pricingOnDemand } from './deliver/cost-in-answer.js'
 import { Drains } from './drains.js'
 import { echoBy, echoedIn } from './echo/echo.js'
 import { callerBy } from './identify/caller.js'
+import { addressesBy } from './identify/addresses.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/fingerprint.js'
 import { proxyMetrics } from './metrics.js'
 import { estimateOnDemand } from './obtain/failover/estimate-on-demand.js'
 import { Latencies } from './obtain/failover/latencies.js'
 import { openCircuits } from './obtain/failover/open-circuits.js'
+import { guardBy } from './obtain/guard/guard.js'
+import { thisNetwork, type Network } from './obtain/guard/network.js'
 import { obtainBy } from './obtain/obtain.js'
 import { openPools } from './obtain/pools.js'
 import { chargesOnDemand } from './obtain/limits/charges-on-demand.js'
@@ -52,6 +55,8 @@ export interface ProxyDeps {
   readonly limitStore?: LimitStore
   /** Where answers are kept. Default: as configured. Closed with the proxy. */
   readonly cacheStore?: CacheStore
+  /** How names are resolved, and which addresses are public. Default: as it is; only tests know better. */
+  readonly network?: Network
 }
 
 export interface Proxy {
@@ -78,6 +83,7 @@ export const startProxy = async ({
   limitStore,
   cacheStore,
   breaker,
+  network = thisNetwork,
 }: ProxyDeps): Promise<Proxy> => {
   let config = first
   let draining = false
@@ -95,6 +101,7 @@ export const startProxy = async ({
   const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
   const collected = { held: 0, limitBytes: first.cache.memory }
   const drains = new Drains()
+  const ownPorts = new Set<number>()
   const latencies = new Latencies(monotonic)
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
@@ -108,8 +115,10 @@ export const startProxy = async ({
     const pricesFailed = (cause: unknown): void => log.error({ err: cause }, 'The prices cannot be opened.')
     const pricing = pricingOnDemand(of.prices, pricesFailed)
     const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing, drains }
-    const relay = relayBy({ config: of, deadlines, delivery })
-    const pools = openPools(of.timeouts.connect)
+    const guard = guardBy({ config: of, providers, network, ownPorts })
+    const addresses = addressesBy({ config: of, providers, guard })
+    const relay = relayBy({ config: of, deadlines, delivery, guard })
+    const pools = openPools(of.timeouts.connect, guard)
     const bodies = {
       limitBytes: of.ceilings.body,
       memoryBytes: 10 * mebi,
@@ -135,8 +144,8 @@ export const startProxy = async ({
         const busy = saturated()
         if (busy !== null) throw new WeirError('saturated', busy)
       },
-      identify: identifyBy({ config: of, providers, fingerprint, caller: callerBy(fingerprint) }),
-      admit: admitBy({ config: of, providers, bodies }),
+      identify: identifyBy({ config: of, providers, fingerprint, caller: callerBy(fingerprint), addresses }),
+      admit: admitBy({ config: of, providers, bodies, addresses }),
       obtain: obtainBy({
         config: of,
         pools,
@@ -180,7 +189,7 @@ export const startProxy = async ({
   const admin = adminApp({ config: () => config, journal, metrics, draining: () => draining, saturated })
   const door = (req: IncomingMessage, res: ServerResponse): void => {
     const url = req.url ?? '/'
-    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) {
+    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) {
       const error = new WeirError(
         'policy_denied',
         `This Weir does not answer for the host name "${(req.headers.host ?? '').slice(0, 100)}". Add it to allowedHosts in weir.yaml.`,
@@ -200,7 +209,7 @@ export const startProxy = async ({
   // Refused like any other call of its path, with a row.
   server.on('checkExpectation', door)
   server.on('upgrade', (req, socket, head) => {
-    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) return void socket.destroy()
+    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) return void socket.destroy()
     serveUpgrade(req, socket, head)
   })
   const sockets = new Set<Socket>()
@@ -231,6 +240,9 @@ export const startProxy = async ({
       resolve()
     })
   })
+
+  const { port } = server.address() as AddressInfo
+  ownPorts.add(port)
 
   /** Cache and levels are on disk, or as much of them as a short while allows. */
   const kept = (): Promise<unknown> =>
@@ -272,7 +284,7 @@ export const startProxy = async ({
     deadlines.close()
   }
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     drain,
     stop,
     reload: (next) => {

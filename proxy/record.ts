@@ -63,6 +63,7 @@ const kindOf = (code: ErrorCode): ErrorKind => {
     case 'sigv4_unsupported':
       return 'auth'
     case 'policy_denied':
+    case 'target_denied':
     case 'loop_detected':
       return 'policy'
     case 'rate_limited':
@@ -183,6 +184,7 @@ export class CallRecord {
     return this.#marks.firstContent !== null
   }
 
+  /** @throws WeirError what the call is refused for: who asked for it is on the row. */
   identified(call: Call): void {
     this.call = call
     this.target = call.target
@@ -193,6 +195,7 @@ export class CallRecord {
     }
     this.request = this.#copy('req', call.identity.omitRequest)
     this.response = this.#copy('res', call.identity.omitResponse)
+    if (call.refused !== null) throw call.refused
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Call, Target } from '../call.js'
 import type { Chain } from '../chain.js'
 import type { Client } from '../client.js'
 import { meetExpectation } from '../expectation.js'
+import type { Addresses } from '../identify/addresses.js'
 import type { CallRecord } from '../record.js'
 import { chainOf } from './chain-of.js'
 import { checkCredential } from './credential-mismatch.js'
@@ -18,6 +19,7 @@ export interface AdmitDeps {
   readonly config: Config
   readonly providers: ReadonlyMap<string, Provider>
   readonly bodies: BodyRules
+  readonly addresses: Addresses
 }
 
 /** A call that may be sent: its target is certain and its body is held whole. */

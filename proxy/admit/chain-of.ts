@@ -2,9 +2,10 @@ import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import type { Asked } from '../../core/providers/read-request.js'
 import type { Provider } from '../../core/providers/registry.js'
-import { pathAt, resolveModel, routeOf } from '../../core/providers/routes.js'
+import { resolveModel } from '../../core/providers/routes.js'
 import type { Call, Target } from '../call.js'
 import type { Chain, ChainTarget } from '../chain.js'
+import type { Addresses } from '../identify/addresses.js'
 import type { FailoverAsked } from '../identify/failover.js'
 import type { TargetAsked } from '../identify/fallback.js'
 import { pathAtProvider, type PathAt } from './path-at.js'
@@ -12,6 +13,7 @@ import { pathAtProvider, type PathAt } from './path-at.js'
 interface Rules {
   readonly config: Config
   readonly providers: ReadonlyMap<string, Provider>
+  readonly addresses: Addresses
 }
 
 /** Whose targets, named where. */
@@ -60,39 +62,27 @@ const named = (name: string, { header }: Naming, { providers, config }: Rules): 
   )
 }
 
-/** The provider at an address, and the call's path there; `null` = nobody is known at it. */
-const atAddress = (address: string, { call, own }: Naming, { providers }: Rules): PathAt | null => {
-  const { origin, pathname } = new URL(address)
-  const base = pathname === '/' ? '' : pathname
-  for (const provider of new Set(providers.values())) {
-    if (provider.origin !== origin && !(provider === own.provider && own.origin === origin)) continue
-    const [path = '', query] = own.path.split('?', 2)
-    const there = pathAt(provider, base + path)
-    if (there === null) continue
-    return {
-      target: {
-        provider,
-        origin,
-        path: there.path + (query === undefined ? '' : `?${query}`),
-        route: routeOf(provider, call.method, there.path.replaceAll(/%3a/gi, ':'), there.family),
-      },
-      modelInPath: true,
-    }
-  }
-  return null
+/** The call's path at an address of the caller's. */
+const atAddress = (address: string, { call, own, header }: Naming, { addresses }: Rules): PathAt => {
+  const { origin } = new URL(address)
+  const base = address.slice(origin.length)
+  const { method } = call
+  const aimed = addresses.aim({ address: { header, origin, base }, method, path: own.path, speaks: own, translates: true })
+  if ('refused' in aimed) throw aimed.refused
+  const { target } = aimed
+  if (target.route.family === own.route.family) return { target, modelInPath: true }
+  throw new WeirError(
+    'family_unsupported',
+    `${header}: "${shown(address)}" does not take ${call.endpoint.replace(/^\S+ /, '')}.`,
+    {
+      param: header,
+    },
+  )
 }
 
 const found = (asked: TargetAsked, naming: Naming, rules: Rules): PathAt & { readonly model: string | null } => {
   const { call, own, header } = naming
-  if (asked.url !== null) {
-    const at = atAddress(asked.url, naming, rules)
-    if (at !== null && at.target.route.family === own.route.family) return { ...at, model: null }
-    throw new WeirError(
-      'policy_denied',
-      `${header}: "${shown(asked.url)}" is the address of no provider that is known here and speaks this API. Add it to providers in weir.yaml.`,
-      { param: header },
-    )
-  }
+  if (asked.url !== null) return { ...atAddress(asked.url, naming, rules), model: null }
   const { provider, model } = named(asked.name ?? '', naming, rules)
   const at = pathAtProvider(call, own, provider, model)
   if (at !== null) return { ...at, model }

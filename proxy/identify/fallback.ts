@@ -3,6 +3,7 @@ import { WeirError } from '../../core/errors.js'
 import { isObject, type JsonObject } from '../../core/providers/json-text.js'
 import { parseList, StructuredFieldError, type Item } from '../../core/structured-fields.js'
 import { headerText, type OwnValue, type OwnValues } from './own-values.js'
+import { addressIn } from './target-url.js'
 
 /** One target that a call names (headers.md §3.2); who that is, is found out when its body is known. */
 export interface TargetAsked {
@@ -128,18 +129,17 @@ const headersIn = (value: unknown): readonly string[] | null => {
 }
 
 /**
- * An address without user, query or fragment. Helicone drops its path, and so is it done under that name.
+ * An address and its path. Helicone drops the path, and so is it done under that name.
  *
  * @returns `null` when it is none.
  */
-const addressIn = (value: unknown, found: OwnValue, own: OwnValues): string | null => {
-  if (typeof value !== 'string' || !/^https?:\/\//i.test(value)) return null
-  const url = URL.parse(value)
-  if (url === null || url.username !== '' || url.password !== '' || /[?#]/.test(value)) return null
-  const path = url.pathname.replace(/\/+$/, '')
-  if (found.dialect === 'weir' || path === '') return url.origin + path
+const urlIn = (value: unknown, found: OwnValue, own: OwnValues): string | null => {
+  const address = typeof value === 'string' ? addressIn(value) : null
+  if (address === null) return null
+  const { origin, base } = address
+  if (found.dialect === 'weir' || base === '') return origin + base
   own.warn('path-dropped', found)
-  return url.origin
+  return origin
 }
 
 const known: ReadonlySet<string> = new Set(['target', 'target-url', 'headers', 'onCodes', 'bodyKeyOverride'])
@@ -151,7 +151,7 @@ const entryFrom = (found: OwnValue, entry: unknown, at: number, own: OwnValues):
   const unknown = Object.keys(entry).find((key) => !known.has(key))
   if (unknown !== undefined) wrong(` has a key "${unknown.replaceAll(/[^ -~]/g, '?').slice(0, 64)}" that is not known`)
   const name = typeof target === 'string' && target !== '' ? target : null
-  const address = addressIn(url, found, own)
+  const address = urlIn(url, found, own)
   if (url !== undefined && address === null) wrong('.target-url is an http(s) URL without user, query or fragment')
   if ((name === null) === (address === null)) wrong(' names its target by "target" or by "target-url"')
   const leaveOn = onCodes === undefined ? null : codesIn(onCodes)

@@ -4,6 +4,9 @@ import { loadConfig } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import { providersFrom } from '../../core/providers/registry.js'
 import type { Call } from '../call.js'
+import { guardBy } from '../obtain/guard/guard.js'
+import { thisNetwork } from '../obtain/guard/network.js'
+import { addressesBy } from './addresses.js'
 import { callerBy } from './caller.js'
 import { identifyBy } from './identify.js'
 
@@ -12,7 +15,10 @@ const config = {
   providers: { 'my-vllm': { origin: 'http://127.0.0.1:8000', root: '/v1', family: 'openai-chat' as const } },
 }
 const fingerprint = (key: string): string => `f-${key}`
-const identify = identifyBy({ config, providers: providersFrom(config), fingerprint, caller: callerBy(fingerprint) })
+const providers = providersFrom(config)
+const guard = guardBy({ config, providers, network: thisNetwork, ownPorts: new Set([8787]) })
+const addresses = addressesBy({ config, providers, guard })
+const identify = identifyBy({ config, providers, fingerprint, caller: callerBy(fingerprint), addresses })
 const call = (url: string, headers: Record<string, string> = {}, method = 'POST'): Call =>
   identify({ method, url, rawHeaders: Object.entries(headers).flat() } as unknown as IncomingMessage, 'id')
 const code = (url: string, headers: Record<string, string> = {}, method = 'POST'): string => {

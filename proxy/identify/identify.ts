@@ -2,13 +2,16 @@ import type { IncomingMessage } from 'node:http'
 import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import type { Provider } from '../../core/providers/registry.js'
-import type { Call } from '../call.js'
+import type { Call, Target } from '../call.js'
+import type { Addresses } from './addresses.js'
 import type { FindCaller } from './caller.js'
 import { credentialsOf, cutPathKey } from './credentials.js'
 import { readOwnHeaders } from './identity.js'
-import { locator, type Known } from './locate.js'
+import { hostLabelBy } from './host-label.js'
+import { locator, type Elsewhere, type Known } from './locate.js'
 import { presetsOf } from './presets.js'
 import { headerReader } from './read-headers.js'
+import type { CallerAddress } from './target-url.js'
 import { readTraceparent } from './traceparent.js'
 
 export interface Identify {
@@ -21,6 +24,12 @@ interface Rules {
   readonly providers: ReadonlyMap<string, Provider>
   readonly fingerprint: (key: string) => string
   readonly caller: FindCaller
+  readonly addresses: Addresses
+}
+
+interface Placed {
+  readonly target: Target | null
+  readonly refused: WeirError | null
 }
 
 const mostHops = 3
@@ -28,8 +37,8 @@ const mostHops = 3
 /** How often a call has passed through a Weir. */
 const hopsOf = (header: string | null): number => {
   if (header === null) return 0
-  const hops = Number.parseInt(header, 10)
-  if (Number.isNaN(hops) || hops >= mostHops)
+  const hops = /^\d{1,9}$/.test(header) ? Number(header) : mostHops
+  if (hops >= mostHops)
     throw new WeirError('loop_detected', 'The call has passed through Weir three times already: an origin leads back here.', {
       param: 'Weir-Hop',
     })
@@ -44,6 +53,15 @@ const hopsOf = (header: string | null): number => {
 export const identifyBy = (rules: Rules): Identify => {
   const read = headerReader()
   const look = locator(rules)
+  const hostLabel = hostLabelBy(rules.config.hostRouting)
+  const aimedAt = (address: CallerAddress | null, { path, speaks, homeless }: Elsewhere, method: string): Placed | null => {
+    if (address === null) {
+      if (homeless !== null) throw homeless()
+      return null
+    }
+    const aimed = rules.addresses.aim({ address, method, path, speaks, translates: false })
+    return 'refused' in aimed ? { target: null, refused: aimed.refused } : { target: aimed.target, refused: null }
+  }
   const { helicone: dialect, twins } = rules.config.compat
   const ceilings = { timeouts: rules.config.timeouts, targets: rules.config.ceilings.targets }
   const headerRules = {
@@ -59,12 +77,14 @@ export const identifyBy = (rules: Rules): Identify => {
     const method = req.method ?? 'GET'
     const headers = read(req.rawHeaders)
     const { key: pathKey, url } = cutPathKey(req.url ?? '/')
-    const { target, unifiedPath, helicone, endpoint } = at ?? look(method, url)
+    const located = at ?? look(method, url, hostLabel === null ? null : hostLabel(req.headers.host))
+    const { unifiedPath, helicone, endpoint } = located
     const asked =
       headers.own.length === 0 && (headers.cacheControl === null || !ownCacheControlCounts)
         ? plain
         : readOwnHeaders(headers.own, headerRules, headers.cacheControl)
     const { weirKey, clientKey, forward } = credentialsOf(headers, asked.weirKey ?? pathKey)
+    const placed = located.elsewhere === undefined ? null : aimedAt(asked.targetUrl, located.elsewhere, method)
     const hop = hopsOf(headers.hop)
     const caller = rules.caller({ weirKey, clientKey })
     return {
@@ -73,8 +93,9 @@ export const identifyBy = (rules: Rules): Identify => {
       caller,
       method,
       endpoint,
-      target,
-      unifiedPath,
+      target: placed === null ? located.target : placed.target,
+      unifiedPath: placed === null ? unifiedPath : null,
+      refused: placed === null ? null : placed.refused,
       headers: forward,
       providerKeys: asked.providerKeys,
       storedHeaders: headers.stored,

@@ -7,6 +7,7 @@ import { headerText, OwnValues, type OwnValue } from './own-values.js'
 import { addBehind, noPresets, type Preset, type Presets } from './presets.js'
 import type { OwnHeader } from './read-headers.js'
 import { readSteering, type Steering } from './steering.js'
+import { readTargetUrl, type CallerAddress } from './target-url.js'
 
 /** What our headers said. */
 export interface OwnAsked {
@@ -17,6 +18,8 @@ export interface OwnAsked {
   /** Each write to the client ends where an event ends. */
   readonly wholeEvents: boolean
   readonly steering: Steering
+  /** Where the caller wants it to go; `null` = where its path leads. */
+  readonly targetUrl: CallerAddress | null
   readonly warnings: readonly string[]
   readonly providerKeys: ReadonlyMap<string, string>
   readonly weirKey: string | null
@@ -163,6 +166,7 @@ export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheCo
     costReport: own.flag('cost-report'),
     wholeEvents: own.flag('stream-force-format'),
     steering: steeringFor(collected, own, preset, cacheControl),
+    targetUrl: readTargetUrl(own),
     warnings,
     providerKeys,
     weirKey: weirKeyIn(own),

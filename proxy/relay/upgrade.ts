@@ -153,7 +153,7 @@ const open = async (
         resolve,
       )
     })
-    const handler = relay.middlewareFor(target.origin)
+    const handler = relay.middlewareFor(target)
     const upgradeHeaders = Object.fromEntries(
       Object.entries(req.headers).filter(
         ([name]) => name === 'connection' || name === 'upgrade' || name.startsWith('sec-websocket-'),

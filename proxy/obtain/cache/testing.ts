@@ -36,7 +36,7 @@ export const startTestProxy = async (
     dataDir = testDataDir(),
     ...more
   }: { readonly yaml?: string; readonly dataDir?: string } & Partial<
-    Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore' | 'cacheStore'>
+    Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore' | 'cacheStore' | 'network'>
   > = {},
 ): Promise<TestProxy> => {
   const records: TestProxy['records'] = []
