@@ -62,6 +62,12 @@ const longestKnown = 512
 /** @param label What stands before a name of `hostRouting` in the `Host`; `null` = the path alone tells. */
 export type Locate = (method: string, url: string, label?: string | null) => Known
 
+/** How a path is written on a row: without query and key. */
+export const endpointOf = (method: string, url: string): string => {
+  const cut = url.indexOf('?')
+  return `${method} ${maskPathKey(cut < 0 ? url : url.slice(0, cut))}`
+}
+
 /** Where a path leads, remembering what it found: few paths make up nearly all calls. What it refuses is looked at again each time. */
 export const locator = (rules: LocateRules): Locate => {
   const known = new Map<string, Map<string, Known>>()
@@ -70,9 +76,8 @@ export const locator = (rules: LocateRules): Locate => {
     const key = label === null ? url : `${label} ${url}`
     const found = known.get(method)?.get(key)
     if (found !== undefined) return found
-    const cut = url.indexOf('?')
     const located = label === null ? locate(method, url, rules) : locateAtHost(method, url, label, rules)
-    const fresh = { ...located, endpoint: `${method} ${maskPathKey(cut < 0 ? url : url.slice(0, cut))}` }
+    const fresh = { ...located, endpoint: endpointOf(method, url) }
     if (count < mostKnown && key.length <= longestKnown) {
       const byUrl = known.get(method)
       if (byUrl === undefined) known.set(method, new Map([[key, fresh]]))
@@ -200,21 +205,19 @@ const unifiedRest = (path: string): string | null =>
         ? path.slice('/ai'.length)
         : null
 
+const targetMissing = (): WeirError =>
+  new WeirError(
+    'target_missing',
+    'A path under /gateway leads to the address in Weir-Target-URL, and there is none. Accepted is an http(s) URL, as https://api.example.com.',
+    { param: 'Weir-Target-URL' },
+  )
+
 /** A path that leads where the caller says, and nowhere else. */
-const atCallersAddress = (path: string): Located => ({
+const atCallersAddress = (path: string, homeless = targetMissing): Located => ({
   target: null,
   unifiedPath: null,
   helicone: false,
-  elsewhere: {
-    path,
-    speaks: null,
-    homeless: () =>
-      new WeirError(
-        'target_missing',
-        'A path under /gateway leads to the address in Weir-Target-URL, and there is none. Accepted is an http(s) URL, as https://api.example.com.',
-        { param: 'Weir-Target-URL' },
-      ),
-  },
+  elsewhere: { path, speaks: null, homeless },
 })
 
 const locate = (method: string, url: string, rules: LocateRules): Located => {
@@ -251,10 +254,14 @@ const locateAtHost = (method: string, url: string, label: string, rules: LocateR
   }
   const provider = rules.providers.get(label)
   if (provider === undefined) throw unknown(asked, 'No provider is called like this host.')
+  const notTaken = (): WeirError =>
+    unknown(
+      asked,
+      `${provider.name} takes paths that begin with ${provider.prefixes.map(({ path: prefix }) => prefix).join(' or ')}.`,
+    )
+  // Helicone's oai host takes Azure's paths, too, beside the address of the resource in Helicone-OpenAI-Api-Base.
+  if (provider.segment === null && pathAt(provider, path) === null) return atCallersAddress(path + query, notTaken)
   const target = atProvider(provider, path, '', asked)
   if (target.path === path + query || provider.segment !== null) return found(target)
-  throw unknown(
-    asked,
-    `${provider.name} takes paths that begin with ${provider.prefixes.map(({ path: prefix }) => prefix).join(' or ')}.`,
-  )
+  throw notTaken()
 }
