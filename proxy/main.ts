@@ -35,11 +35,11 @@ import type { CacheStore } from './state/cache-store.js'
 import { openCacheStore } from './state/open-cache.js'
 import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
+import { openSharedSecret } from './state/shared-secret.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
 import { upgradeBy } from './relay/upgrade.js'
 import { serveBy, type House } from './serve.js'
-import { serverSecret } from './server-secret.js'
 
 export interface ProxyDeps {
   readonly config: Config
@@ -94,7 +94,8 @@ export const startProxy = async ({
     () => openCircuits(circuits),
   )
   const deadlines = watchDeadlines(monotonic)
-  const secret = serverSecret(first.dataDir)
+  const sharedSecret = await openSharedSecret({ config: first, log })
+  const { secret } = sharedSecret
   const fingerprint = fingerprinter(secret)
   const cacheSecret = createSecretKey(secret)
   const store = cacheStore ?? (await openCacheStore({ config: first, now, log }))
@@ -247,7 +248,7 @@ export const startProxy = async ({
   /** Cache and levels are on disk, or as much of them as a short while allows. */
   const kept = (): Promise<unknown> =>
     Promise.race([
-      Promise.all([store.close(), levels.close()]),
+      Promise.all([store.close(), levels.close(), sharedSecret.close()]),
       new Promise((resolve) => setTimeout(resolve, cacheCloseMs).unref()),
     ])
 
