@@ -16,7 +16,8 @@ export interface TargetAsked {
   readonly ttftMs: number | null
   /** Of one attempt. */
   readonly timeoutMs: number | null
-  readonly weight: number
+  /** `null` = none is given. */
+  readonly weight: number | null
   /** The failures after which it may be tried; `null` = those of routing.md §3. */
   readonly on: Conditions | null
   /** The failures of its own after which the next one may be tried; `null` = those of routing.md §3. */
@@ -43,7 +44,7 @@ const plain: Omit<TargetAsked, 'name'> = {
   retries: null,
   ttftMs: null,
   timeoutMs: null,
-  weight: 1,
+  weight: null,
   on: null,
   leaveOn: null,
   headers: null,
@@ -81,7 +82,7 @@ const targetFrom = (found: OwnValue, item: Item): TargetAsked => {
     retries: read.retries,
     ttftMs: read.ttft,
     timeoutMs: read.timeout,
-    weight: read.weight ?? 1,
+    weight: read.weight,
     on,
   }
 }
