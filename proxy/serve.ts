@@ -74,7 +74,8 @@ const refuse = (
       if (res.headersSent) return void res.destroy()
       const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
       const headers = [...refusalHeaders(family, error, record.attempts?.spent === true), ...ownHeaders(record, true)]
-      if (record.call?.twins === true && error.status === 429) headers.push('x-helicone-error', error.code)
+      if (record.call?.twins === true && error.status === 429) headers.push('x-helicone-error', 'rate_limited')
+      if (record.call?.twins === true && error.status === 500) headers.push('helicone-error', 'true')
       if (!req.complete && hasBody(req)) headers.push('connection', 'close') // what is still being sent is not read
       writeRefusal(res, error.status, headers, refusalBytes(family, error, record.id))
     })
