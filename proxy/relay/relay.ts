@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, ServerRespons
 import { createProxyMiddleware, type RequestHandler } from 'http-proxy-middleware'
 import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
+import { checkProviderAllowed } from '../admit/allowed.js'
 import { headersFor } from '../obtain/primary-headers.js'
 import { ClientGone } from '../admit/read-body.js'
 import type { Call, Reply, Sink, Target } from '../call.js'
@@ -84,6 +85,7 @@ export const relayBy = ({ config, deadlines, delivery, guard }: RelayDeps): Rela
     web: async (call, req, res, record, client) => {
       const { target } = call
       if (target === null) throw new WeirError('internal', 'A call without a target cannot be relayed.')
+      checkProviderAllowed(call, target.provider)
       record.mark('admitted')
       meetExpectation(req, res)
       const failure = await record.start()

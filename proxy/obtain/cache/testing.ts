@@ -27,15 +27,17 @@ export const testDataDir = (): string => {
 
 /**
  * @param origin Where OpenAI, Anthropic and Gemini answer.
- * @param yaml More of weir.yaml.
+ * @param yaml More of weir.yaml, behind its providers.
+ * @param providers Lines of weir.yaml in the place of those three.
  */
 export const startTestProxy = async (
   origin: string,
   {
     yaml = '',
+    providers = ['openai', 'anthropic', 'gemini'].map((name) => `  ${name}: { origin: "${origin}" }\n`).join(''),
     dataDir = testDataDir(),
     ...more
-  }: { readonly yaml?: string; readonly dataDir?: string } & Partial<
+  }: { readonly yaml?: string; readonly providers?: string; readonly dataDir?: string } & Partial<
     Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore' | 'cacheStore' | 'network'>
   > = {},
 ): Promise<TestProxy> => {
@@ -49,7 +51,7 @@ export const startTestProxy = async (
     },
     close: () => Promise.resolve(),
   }
-  const text = `providers:\n${['openai', 'anthropic', 'gemini'].map((name) => `  ${name}: { origin: "${origin}" }\n`).join('')}${yaml}`
+  const text = `providers:\n${providers}${yaml}`
   const config = effectiveConfig(
     parseConfigFile({ path: 'weir.yaml', text }, {}),
     null,
