@@ -253,15 +253,14 @@ const locateAtHost = (method: string, url: string, label: string, rules: LocateR
     return unified(rest, asked, rules)
   }
   const provider = rules.providers.get(label)
-  if (provider === undefined) throw unknown(asked, 'No provider is called like this host.')
+  // Weir itself may be called like this.
+  if (provider === undefined) return locate(method, url, rules)
   const notTaken = (): WeirError =>
     unknown(
       asked,
       `${provider.name} takes paths that begin with ${provider.prefixes.map(({ path: prefix }) => prefix).join(' or ')}.`,
     )
   // Helicone's oai host takes Azure's paths, too, beside the address of the resource in Helicone-OpenAI-Api-Base.
-  if (provider.segment === null && pathAt(provider, path) === null) return atCallersAddress(path + query, notTaken)
-  const target = atProvider(provider, path, '', asked)
-  if (target.path === path + query || provider.segment !== null) return found(target)
-  throw notTaken()
+  const isTaken = provider.segment !== null || pathAt(provider, path)?.path === path
+  return isTaken ? found(atProvider(provider, path, '', asked)) : atCallersAddress(path + query, notTaken)
 }
