@@ -194,6 +194,7 @@ class Delivery implements Sink, Watched, Leavable {
     if (this.#costIn === 'trailer') headers.push('trailer', 'Weir-Cost, Weir-Cost-Source')
     try {
       this.#res.writeHead(status, statusText, headers)
+      this.#record.committed()
       return true
     } catch (cause) {
       const error = new WeirError('upstream_bad_response', 'The upstream sent a header that cannot be relayed.', { cause })

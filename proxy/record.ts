@@ -27,6 +27,7 @@ import type { Durability, JournalWriter } from '../journal/port.js'
 import { Attempts, saidOf } from './attempts.js'
 import { BodyCopy } from './body-copy.js'
 import type { CacheUse, Tap } from './cache-use.js'
+import type { Place } from './admit/key-places.js'
 import type { Call, Target } from './call.js'
 import type { Drain } from './drains.js'
 import type { LimitUse } from './limit-use.js'
@@ -58,6 +59,8 @@ const kindOf = (code: ErrorCode): ErrorKind => {
     case 'body_too_large':
     case 'headers_too_large':
       return 'too_large'
+    case 'auth_missing':
+    case 'auth_invalid':
     case 'credential_missing':
     case 'credential_mismatch':
     case 'sigv4_unsupported':
@@ -67,6 +70,7 @@ const kindOf = (code: ErrorCode): ErrorKind => {
     case 'loop_detected':
       return 'policy'
     case 'rate_limited':
+    case 'too_many_in_flight':
       return 'rate_limit'
     case 'draining':
     case 'saturated':
@@ -97,6 +101,7 @@ export const endingOf = (error: WeirError): Ending => ({
 const noPieces: readonly Uint8Array[] = []
 const noRaw: readonly Raw[] = []
 const noneSaid: readonly string[] = []
+const replayedOnce = { replayed: true } as const
 const noFacts: Readonly<Record<string, string | number>> = {}
 let sequence = 0
 
@@ -125,6 +130,8 @@ export class CallRecord {
   /** The usage was asked for by us alone: the event that tells it is not for the client. */
   hidesUsage = false
   readonly warnings: string[] = []
+  /** Among the calls of its key; left once the call has. */
+  place: Place | null = null
   /** What the cache did; `null` = it was not asked to read. */
   cache: CacheUse | null = null
   /** Gets a copy of the answer as it is relayed. */
@@ -313,6 +320,7 @@ export class CallRecord {
       startUs: attempts.startUs,
       endUs: this.#nowUs(),
       usageRaw,
+      ...(this.#replayed ? replayedOnce : {}),
     }
     attempts.close(attempt, this.#replayed)
     return attempt
@@ -324,6 +332,11 @@ export class CallRecord {
     this.#settledText = null
     this.target = target
     this.asked = asked
+  }
+
+  /** The head goes to the client: no other target can follow. */
+  committed(): void {
+    if (this.attempts !== null) this.attempts.committedUs = this.#nowUs()
   }
 
   /** What `Weir-Attempts` says; empty where nothing was sent and nobody passed over. */
@@ -478,6 +491,7 @@ export class CallRecord {
       altered: this.altered,
       warnings: this.warnings,
       notes: facts?.notes ?? [],
+      ...(this.attempts === null ? {} : this.attempts.facts()),
       ...(request?.spilled === true || response?.spilled === true ? { spill: this.#spillName() } : {}),
     }
   }
@@ -500,6 +514,7 @@ export class CallRecord {
       startUs: this.attempts?.startUs ?? marks.sent ?? 0,
       endUs: marks.lastByte ?? marks.closed ?? 0,
       usageRaw,
+      ...(this.#replayed ? replayedOnce : {}),
     }
   }
 }

@@ -153,8 +153,7 @@ export const enrich = (
   const isHit = exchange.cache?.status === 'hit'
   // What stands in the answer of a hit was used by the original: here it is what was saved.
   const usage = isHit ? noUsage('cached') : completeUsage(told, exchange, { counts: known.counts, conversation })
-  const givenUp =
-    exchange.attempts.length < 2 ? [] : givenUpOf(exchange.attempts.slice(0, -1), exchange.api, usage.inputTokens)
+  const givenUp = exchange.attempts.length < 2 ? [] : givenUpOf(exchange.attempts.slice(0, -1), exchange.api, usage.inputTokens)
   const facts = {
     provider: exchange.provider,
     api,

@@ -255,8 +255,19 @@ export const attemptSchema = z.object({
   errorKind: z.string(),
   startUs: count.describe('microseconds after the call began'),
   endUs: count,
+  inputTokens: unknownable.describe('of an attempt that was given up: as far as it came, else estimated'),
+  outputTokens: unknownable,
   costUsd: usd.nullable(),
+  replayed: z.boolean().describe('sent twice: the first time met a connection that was being closed'),
 })
+export type Attempt = z.infer<typeof attemptSchema>
+
+export const passedOverSchema = z.object({
+  target: z.string(),
+  reason: z.string().describe('no_credential, circuit_open, denied, body_unalterable, window'),
+  after: count.describe('so many attempts were over by then'),
+})
+export type PassedOver = z.infer<typeof passedOverSchema>
 
 export const costLineSchema = z.object({
   unit: z.string(),
@@ -306,7 +317,10 @@ export const requestDetailSchema = requestSummarySchema.extend({
   region: z.string(),
   writer: z.string().describe('the log it came from, with its position'),
   retentionDays: count,
-  attemptList: z.array(attemptSchema),
+  attemptList: z
+    .array(attemptSchema)
+    .describe('in the order of time; the one whose answer went out stands last, also where another was tried after it'),
+  passedOver: z.array(passedOverSchema).describe('targets that were not tried, in the order of time'),
   costLines: z.array(costLineSchema),
   cost: z.object({
     inputUsd: usd.nullable(),
@@ -340,7 +354,7 @@ export const requestDetailSchema = requestSummarySchema.extend({
   marksUs: z
     .record(z.string(), count)
     .describe(
-      'microseconds after the call began: admitted, sent, headers, firstByte, firstContent, lastByte, closed; a mark that is missing was never reached',
+      'microseconds after the call began: admitted, sent, headers, firstByte, firstContent, lastByte, closed; of a call that may go to several targets also committed, after which no other could follow; a mark that is missing was never reached',
     ),
   overheadUs: count,
   requestBytes: count,
