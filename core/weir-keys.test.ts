@@ -58,7 +58,7 @@ describe('keys of weir.yaml', () => {
     })
     expect(ring.find('abc').fault).toBeNull()
     clock.now++
-    expect(ring.find('abc')).toEqual({ holder: null, fault: 'expired', name: 'search' })
+    expect(ring.find('abc')).toMatchObject({ holder: null, fault: 'expired', was: { name: 'search', tenant: 'default' } })
   })
 
   test('a moment of expiry counts with its offset', () => {

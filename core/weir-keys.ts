@@ -27,8 +27,8 @@ export interface KeyHolder {
 export type KeyFound =
   | { readonly holder: KeyHolder; readonly fault: null }
   | { readonly holder: null; readonly fault: 'unknown' }
-  /** `name` may be told to whoever has the key. */
-  | { readonly holder: null; readonly fault: 'expired'; readonly name: string }
+  /** Whose it was may be told to whoever has the key. */
+  | { readonly holder: null; readonly fault: 'expired'; readonly was: KeyHolder }
 
 /** The Weir keys of weir.yaml, and the admin secret. */
 export interface WeirKeyring {
@@ -60,7 +60,7 @@ export const keyExpiresAt = ({ expires }: Pick<WeirKeyConfig, 'expires'>): numbe
 const listedBy = (holder: KeyHolder, sha256: string, expiresAt: number): Listed => ({
   digest: Buffer.from(sha256, 'hex'),
   found: { holder, fault: null },
-  expired: { holder: null, fault: 'expired', name: holder.name },
+  expired: { holder: null, fault: 'expired', was: holder },
   expiresAt,
 })
 

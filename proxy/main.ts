@@ -6,9 +6,11 @@ import { isLoopback, type Config } from '../core/config.js'
 import { WeirError } from '../core/errors.js'
 import { uuidv7 } from '../core/ids.js'
 import { providersFrom } from '../core/providers/registry.js'
+import { weirKeyring } from '../core/weir-keys.js'
 import type { JournalWriter } from '../journal/port.js'
 import { adminApp } from './admin.js'
 import { admitBy } from './admit/admit.js'
+import { keyPlaces } from './admit/key-places.js'
 import { isAllowedHost } from './allowed-host.js'
 import { watchDeadlines } from './deadlines.js'
 import { pricingOnDemand } from './deliver/cost-in-answer.js'
@@ -19,6 +21,7 @@ import { addressesBy } from './identify/addresses.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/fingerprint.js'
 import { proxyMetrics } from './metrics.js'
+import { listModelsBy } from './models/list-models.js'
 import { estimateOnDemand } from './obtain/failover/estimate-on-demand.js'
 import { Latencies } from './obtain/failover/latencies.js'
 import { openCircuits } from './obtain/failover/open-circuits.js'
@@ -102,6 +105,7 @@ export const startProxy = async ({
   const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
   const collected = { held: 0, limitBytes: first.cache.memory }
   const drains = new Drains()
+  const places = keyPlaces()
   const ownPorts = new Set<number>()
   const latencies = new Latencies(monotonic)
   const pool = { held: 0, limitBytes: 512 * mebi }
@@ -118,6 +122,7 @@ export const startProxy = async ({
     const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing, drains }
     const guard = guardBy({ config: of, providers, network, ownPorts })
     const addresses = addressesBy({ config: of, providers, guard })
+    const keys = weirKeyring(of, now)
     const relay = relayBy({ config: of, deadlines, delivery, guard })
     const pools = openPools(of.timeouts.connect, guard)
     const bodies = {
@@ -145,7 +150,10 @@ export const startProxy = async ({
         const busy = saturated()
         if (busy !== null) throw new WeirError('saturated', busy)
       },
-      identify: identifyBy({ config: of, providers, fingerprint, caller: callerBy(fingerprint), addresses }),
+      takePlace: (record, call) => {
+        record.place = places.take(call, of.ceilings.inFlightPerKey)
+      },
+      identify: identifyBy({ config: of, providers, keys, caller: callerBy({ config: of, keys, fingerprint }), addresses }),
       admit: admitBy({ config: of, providers, bodies, addresses }),
       obtain: obtainBy({
         config: of,
@@ -164,8 +172,13 @@ export const startProxy = async ({
       }),
       limitRelayed: limits.relayed,
       relay: relay.web,
+      models: listModelsBy({ config: of, providers, pools }),
       delivery,
-      closed: metrics.closed,
+      closed: (record) => {
+        metrics.closed()
+        record.place?.leave()
+        record.place = null
+      },
       failed: (cause) => log.error({ err: cause }, 'A call failed inside Weir.'),
     }
     // Nothing of it is kept.

@@ -17,8 +17,10 @@ export interface House {
   /** Id and arrival time; from here one row is certain. */
   open(): CallRecord
   /** Refuses by throwing when the house is draining or full. */
-  doorkeeper(): void
   readonly identify: Identify
+  doorkeeper(): void
+  /** One of the places of the call's key, which `closed` gives back. Refuses by throwing. */
+  takePlace(record: CallRecord, call: Call): void
   admit(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<Admitted>
   readonly obtain: Obtain
   /** `null` = no limit is for it. Refuses by throwing. */
@@ -26,7 +28,7 @@ export interface House {
   relay(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<void>
   readonly delivery: DeliverDeps
   /** The call has left. */
-  closed(): void
+  closed(record: CallRecord): void
   failed(cause: unknown): void
 }
 
@@ -35,12 +37,13 @@ export const serveBy = (house: House) => async (req: IncomingMessage, res: Serve
   const record = house.open()
   const client = watchClient(res)
   try {
-    house.doorkeeper()
     const call = house.identify(req, record.id) // path and headers -> Call; nothing else reads our headers
     record.identified(call)
     if (call.target?.route.lane === 'relay') {
       const limited = house.limitRelayed(record)
       if (limited !== null) await limited
+    house.doorkeeper()
+    house.takePlace(record, call)
       return await house.relay(call, req, res, record, client) // relayed unread, one row
     }
     const admitted = await house.admit(call, req, res, record, client) // ceilings, the body, the target; refuses by throwing
@@ -49,7 +52,7 @@ export const serveBy = (house: House) => async (req: IncomingMessage, res: Serve
   } catch (cause) {
     await refuse(req, res, record, client, cause, house)
   } finally {
-    house.closed()
+    house.closed(record)
   }
 }
 

@@ -70,10 +70,10 @@ export const echoBy =
     let targets: readonly TargetSaid[] = []
     let error: WeirError | null = null
     try {
-      house.doorkeeper()
       call = house.identify(req, record.id, bare ? nowhere : null)
       record.identified(call)
-      if (call.target?.route.lane === 'relay') targets = [targetSaid(call, call.target, null, config)]
+      house.doorkeeper()
+      if (call.target?.route.lane === 'relay') targets = [targetSaid(call, call.target, null)]
       else if (!bare) {
         const admitted = await house.admit(call, req, res, record, client)
         try {
@@ -89,7 +89,8 @@ export const echoBy =
       if (error.code === 'internal') house.failed(cause)
     }
     const stranger = error?.code.startsWith('auth_') === true
-    const target = record.target
+    if (stranger) call = null
+    const target = stranger ? null : record.target
     const said = {
       method: req.method ?? 'GET',
       path: bare ? null : maskedPath(url),

@@ -7,6 +7,7 @@ import type { Call } from '../call.js'
 import { guardBy } from '../obtain/guard/guard.js'
 import { thisNetwork } from '../obtain/guard/network.js'
 import { addressesBy } from './addresses.js'
+import { weirKeyring } from '../../core/weir-keys.js'
 import { callerBy } from './caller.js'
 import { identifyBy } from './identify.js'
 
@@ -18,17 +19,18 @@ const fingerprint = (key: string): string => `f-${key}`
 const providers = providersFrom(config)
 const guard = guardBy({ config, providers, network: thisNetwork, ownPorts: new Set([8787]) })
 const addresses = addressesBy({ config, providers, guard })
-const identify = identifyBy({ config, providers, fingerprint, caller: callerBy(fingerprint), addresses })
+const keys = weirKeyring(config, Date.now)
+const caller = callerBy({ config, keys, fingerprint })
+const identify = identifyBy({ config, providers, keys, caller, addresses })
 const call = (url: string, headers: Record<string, string> = {}, method = 'POST'): Call =>
   identify({ method, url, rawHeaders: Object.entries(headers).flat() } as unknown as IncomingMessage, 'id')
 const code = (url: string, headers: Record<string, string> = {}, method = 'POST'): string => {
   try {
-    call(url, headers, method)
+    return call(url, headers, method).refused?.code ?? 'none'
   } catch (cause) {
     if (cause instanceof WeirError) return cause.code
     throw cause
   }
-  return 'none'
 }
 const header = (of: Call, name: string): string | undefined => {
   const at = of.headers.findIndex((word, i) => i % 2 === 0 && word.toLowerCase() === name)

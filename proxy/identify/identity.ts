@@ -3,6 +3,7 @@ import type { Identity } from '../../core/exchange.js'
 import type { Durability } from '../../journal/port.js'
 import type { StreamUsage } from '../call.js'
 import { collect, type Collected, type HeaderRules } from './collect.js'
+import { keyInAuth } from './credentials.js'
 import { headerText, OwnValues, type OwnValue } from './own-values.js'
 import { addBehind, noPresets, type Preset, type Presets } from './presets.js'
 import type { OwnHeader } from './read-headers.js'
@@ -22,7 +23,6 @@ export interface OwnAsked {
   readonly targetUrl: CallerAddress | null
   readonly warnings: readonly string[]
   readonly providerKeys: ReadonlyMap<string, string>
-  readonly weirKey: string | null
   readonly twins: boolean
   /** By name in lower case, with those of weir.yaml: what was read. */
   readonly values: ReadonlyMap<string, OwnValue>
@@ -117,12 +117,10 @@ const streamUsageIn = (own: OwnValues): StreamUsage => {
   return 'auto'
 }
 
-const weirKeyIn = (own: OwnValues): string | null => {
+/** The key itself was taken before; what it stands in has to be one. */
+const checkAuth = (own: OwnValues): void => {
   const found = own.get('auth')
-  if (found === undefined) return null
-  const key = /^(?:Bearer\s+)?([\x21-\x7e]{1,512})$/i.exec(found.value.trim())?.[1] ?? null
-  if (key === null) own.bad(found)
-  return key
+  if (found !== undefined && keyInAuth(found.value) === null) own.bad(found)
 }
 
 const noTags: readonly string[] = []
@@ -144,6 +142,7 @@ export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheCo
   if (preset.values.size > 0) addBehind(values, preset.values)
   const own = new OwnValues(values, warnings, rules)
   const sessionId = own.text('session-id', 256)
+  checkAuth(own)
   return {
     identity: {
       userId: own.text('user-id', 256),
@@ -169,7 +168,6 @@ export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheCo
     targetUrl: readTargetUrl(own),
     warnings,
     providerKeys,
-    weirKey: weirKeyIn(own),
     twins: helicone,
     values,
   }

@@ -13,7 +13,7 @@ import { askedBySession, readableOffer, RealtimeTap, type Side } from './realtim
 import { headersOf, type Relay, type RelayRequest } from './relay.js'
 
 export interface UpgradeDeps {
-  readonly house: Pick<House, 'open' | 'doorkeeper' | 'identify' | 'limitRelayed' | 'closed' | 'failed'>
+  readonly house: Pick<House, 'open' | 'identify' | 'doorkeeper' | 'takePlace' | 'limitRelayed' | 'closed' | 'failed'>
   readonly relay: Relay
   readonly connectMs: number
   /** Milliseconds since the epoch. */
@@ -47,7 +47,7 @@ export const upgradeBy =
       over = true
       record.mark('lastByte')
       record.end(ending, () => {
-        house.closed()
+        house.closed(record)
         then()
       })
     }
@@ -83,10 +83,11 @@ const open = async (
   { relay, house, connectMs, now }: UpgradeDeps,
   finish: (ending: ReturnType<typeof endingOf>, then: () => void) => void,
 ): Promise<void> => {
-  house.doorkeeper()
   const call = house.identify(req, record.id)
   record.identified(call)
   const { target } = call
+  house.doorkeeper()
+  house.takePlace(record, call)
   if (target === null) throw new WeirError('unknown_path', 'This path takes no upgrade.')
   record.mark('admitted')
   const isSession = target.route.api === 'realtime_session'
