@@ -368,7 +368,9 @@ export const requestDetailSchema = requestSummarySchema.extend({
   responseState: bodyState,
   conversation: conversationSchema
     .nullable()
-    .describe('null when the bodies cannot be read as a conversation; the raw ones are at /bodies'),
+    .describe(
+      'null when the bodies cannot be read as a conversation, and without the scope read-bodies; the raw ones are at /bodies',
+    ),
 })
 export type RequestDetail = z.infer<typeof requestDetailSchema>
 
@@ -440,8 +442,8 @@ export const healthSchema = z.object({
   demoCall: z.boolean().describe('true when POST /api/demo-call works'),
   proxyUrl: z.string().describe('base URL for callers, without a path'),
   sqlUrl: z.string().nullable(),
-  configFile: z.string().nullable(),
-  settings: z.array(settingSchema),
+  configFile: z.string().nullable().describe('null also without the scope admin'),
+  settings: z.array(settingSchema).nullable().describe('null without the scope admin'),
 })
 export type Health = z.infer<typeof healthSchema>
 export type Cause = z.infer<typeof causeSchema>
