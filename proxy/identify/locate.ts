@@ -5,9 +5,9 @@ import { originOf, type Family, type Provider } from '../../core/providers/regis
 import { pathAt, routeOf } from '../../core/providers/routes.js'
 import type { Target } from '../call.js'
 import { maskPathKey } from './credentials.js'
+import { hasDotSegments } from './dot-segments.js'
 
 const segmentForm = /^[a-z0-9-]{1,63}$/
-const dots = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 const unifiedBodyPaths = new Set([
   '/chat/completions',
   '/completions',
@@ -17,6 +17,12 @@ const unifiedBodyPaths = new Set([
   '/messages/count_tokens',
   '/moderations',
   '/rerank',
+  '/images/generations',
+  '/images/edits',
+  '/images/variations',
+  '/audio/speech',
+  '/audio/transcriptions',
+  '/audio/translations',
 ])
 const unifiedResources =
   /^\/(?:files|batches|uploads|fine_tuning|vector_stores|assistants|threads|models|containers|conversations|videos|evals|realtime|audio|images|responses\/|chat\/completions\/)/
@@ -112,7 +118,8 @@ interface Asked {
 const askedIn = (method: string, url: string): Asked => {
   const cut = url.indexOf('?')
   const path = cut < 0 ? url : url.slice(0, cut)
-  if (dots.test(path)) throw new UnmatchedPath(`${method} ${path} leads nowhere: a path may not hold . or .. segments.`)
+  if (!path.startsWith('/') || hasDotSegments(path))
+    throw new UnmatchedPath(`${method} ${path} leads nowhere: a path begins with / and holds no . or .. segments.`)
   return { method, path, query: cut < 0 ? '' : url.slice(cut) }
 }
 
@@ -184,7 +191,8 @@ const unified = (rest: string, asked: Asked, { providers, config }: LocateRules)
     const full = root + rest
     const route = routeOf(provider, method, full, 'openai-chat')
     const target = { provider, origin: originOf(provider, null), path: full + query, route }
-    return { target, unifiedPath: null, helicone: false, elsewhere }
+    // Several providers may have models to tell of.
+    return { target, unifiedPath: method === 'GET' && rest === '/models' ? rest : null, helicone: false, elsewhere }
   }
   const homeless = (): WeirError =>
     unifiedBodyPaths.has(rest)

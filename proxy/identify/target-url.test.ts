@@ -149,7 +149,18 @@ describe('every row of the paths', () => {
     }
     const rows = proxy.records.length
     for (const headers of [{}, to]) {
-      for (const path of ['/', '/foo', '/gatewayx/v1/x', '/v2/chat', '/gateway/../openai/v1/x', '/gateway/%2e%2e/x'])
+      for (const path of [
+        '/',
+        '/foo',
+        '/gatewayx/v1/x',
+        '/v2/chat',
+        '/gateway/../openai/v1/x',
+        '/gateway/%2e%2e/x',
+        '/gateway/v1/..%2f..%2fx',
+        '/gateway/v1\\..\\x',
+        'http://h.example/x',
+        '*',
+      ])
         expect(errorOf(await ask(path, headers))).toEqual([404, 'unknown_path'])
     }
     expect([there.connections(), proxy.records.length]).toEqual([0, rows])
@@ -208,6 +219,8 @@ describe('what is allowed', () => {
       `  mine: { origin: "${origin}", root: /llm, key: "\${NONE-}" }\n`.replace(', key: "${NONE-}"', ''),
     )
     expect(errorOf(await ask('/gateway/admin', { 'Weir-Target-URL': origin }))).toEqual([403, 'target_denied'])
+    for (const builtIn of ['http://127.0.0.1:11434', 'http://127.0.0.1:8000'])
+      expect(errorOf(await ask('/gateway/v1/chat/completions', { 'Weir-Target-URL': builtIn }))).toEqual([403, 'target_denied'])
     expect(errorOf(await ask('/gateway/x', { 'Weir-Target-URL': `${origin}/admin` }))).toEqual([403, 'target_denied'])
     expect(hidden.connections()).toBe(0)
     const got = await ask('/gateway/chat/completions', { 'Weir-Target-URL': `${origin}/llm` })

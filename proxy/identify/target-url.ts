@@ -1,4 +1,5 @@
 import { WeirError } from '../../core/errors.js'
+import { hasDotSegments } from './dot-segments.js'
 import { headerText, type OwnValues } from './own-values.js'
 
 /** An address that a caller gave. */
@@ -24,7 +25,7 @@ export const addressIn = (text: string): Omit<CallerAddress, 'header'> | null =>
   const url = URL.parse(text)
   if (url === null || url.username !== '' || url.password !== '') return null
   const hostname = url.hostname.replace(/\.$/, '')
-  if (hostname === '' || hostname.endsWith('.')) return null
+  if (hostname === '' || hostname.endsWith('.') || hasDotSegments(url.pathname)) return null
   return {
     origin: `${url.protocol}//${hostname}${url.port === '' ? '' : `:${url.port}`}`,
     base: url.pathname.replace(/\/+$/, ''),

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../../core/config.js'
 import { providersFrom } from '../../../core/providers/registry.js'
 import { guardBy, type Guard, type Reach } from './guard.js'
+import type { Network } from './network.js'
 import { isPrivateAddress, isPublicAddress } from './public-address.js'
 import { fakeNetwork } from './testing.js'
 
@@ -45,6 +46,24 @@ test('who may lead where', async () => {
   expect(await resolved(guard, 'out.example', 80, 'caller', false)).toBe('93.184.215.14')
   expect(await resolved(guard, 'none.example', 80, 'caller')).toBe('ENOTFOUND')
   expect(guard.watch('93.184.215.14', 80, 'caller').refusal).toBeNull()
+})
+
+test('names that callers choose are looked up two at a time, and hold up no other', async () => {
+  const held: (() => void)[] = []
+  const slow: Network = {
+    ...network,
+    lookup: (host, _options, done) =>
+      void (host.startsWith('slow')
+        ? held.push(() => done(null, [{ address: '93.184.215.14', family: 4 }]))
+        : done(null, [{ address: '10.0.0.1', family: 4 }])),
+  }
+  const of = guardBy({ config, providers: providersFrom(config), network: slow, ownPorts: new Set() })
+  const all = ['slow1', 'slow2', 'slow3', 'slow4'].map((name) => resolved(of, name, 80, 'caller'))
+  expect(held).toHaveLength(2)
+  expect(await resolved(of, 'other', 80, 'operator')).toEqual([{ address: '10.0.0.1', family: 4 }])
+  for (let i = 0; i < 4; i++) held[i]?.()
+  expect(held).toHaveLength(4)
+  expect(await Promise.all(all)).toEqual(all.map(() => [{ address: '93.184.215.14', family: 4 }]))
 })
 
 test.each([

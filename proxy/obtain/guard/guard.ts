@@ -3,6 +3,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Config } from '../../../core/config.js'
 import { WeirError } from '../../../core/errors.js'
 import type { Provider } from '../../../core/providers/registry.js'
+import { fewAtOnce } from './few-at-once.js'
 import type { Network } from './network.js'
 
 /**
@@ -90,6 +91,7 @@ export const guardBy = ({ config, providers, network, ownPorts }: GuardDeps): Gu
     [...new Set(providers.values())].filter(({ name }) => config.providers[name] !== undefined),
     config,
   )
+  const lookupForCaller = fewAtOnce(network.lookup)
   const isOwn = (address: string, port: number): boolean => ownPorts.has(port) && network.isOwn(address)
   const judge = (address: string, port: number, reach: Reach, host = address): WeirError | null => {
     if (isOwn(address, port)) return loop()
@@ -112,7 +114,8 @@ export const guardBy = ({ config, providers, network, ownPorts }: GuardDeps): Gu
       return {
         refusal: isIP(host) === 0 ? null : judge(host, port, reach),
         lookup: (name, { family, hints, all }, done) => {
-          network.lookup(name, { family, hints, all: true }, (error, addresses) => {
+          const lookup = reach === 'caller' ? lookupForCaller : network.lookup
+          lookup(name, { family, hints, all: true }, (error, addresses) => {
             const [first] = addresses ?? []
             const refusal = error ?? worst(addresses)
             if (refusal !== null || first === undefined) done(refusal ?? new Error(`${name} has no address.`), '', 0)
