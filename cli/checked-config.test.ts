@@ -58,10 +58,10 @@ configs:
       'defaults: { Retry-Num: 1, retry-num: 2 }',
       '1:27: defaults.retry-num: it is the same header as Retry-Num: case does not matter.',
     ],
-    ['defaults: { Fallback: \'"@nobody"\' }', '1:13: defaults.Fallback: weir.yaml has no target "nobody" (targets).'],
+    ['defaults: { Fallback: \'"@nobody"\' }', '1:13: defaults.Fallback: weir.yaml has no target "@nobody".'],
     [
       'defaults: { Fallback: "llama-9" }',
-      '1:13: defaults.Fallback: no provider is known for the target "llama-9". Write provider/model, as in openai/gpt-5-mini.',
+      '1:13: defaults.Fallback: no provider is known for "llama-9". Write provider/model, as in groq/llama-3.3-70b, or add it to models in weir.yaml.',
     ],
     [
       'defaults: { Cache-Scope: tenant }',
@@ -98,6 +98,6 @@ configs:
 
   test('an own provider without an origin is a fault of the file, too', () =>
     expect(faults('providers: { mine: { family: anthropic } }')).toEqual([
-      expect.stringContaining('providers.mine: an own provider needs an origin'),
+      expect.stringContaining('an own provider needs an origin'),
     ]))
 })

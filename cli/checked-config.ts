@@ -1,15 +1,7 @@
 import { loadConfig, type Config } from '../core/config.js'
 import { ConfigError, type Env } from '../core/config/parse.js'
 import { placeOfKey } from '../core/config/places.js'
-import { presetFaults, type PresetFault } from '../proxy/identify/preset-faults.js'
-
-const faultsIn = (config: Config): readonly PresetFault[] => {
-  try {
-    return presetFaults(config)
-  } catch (cause) {
-    throw new ConfigError((cause as Error).message)
-  }
-}
+import { presetFaults } from '../proxy/identify/preset-faults.js'
 
 /**
  * Reads the environment and weir.yaml, and lets the readers of headers look at the headers it holds: who starts with it, or reloads it,
@@ -19,7 +11,7 @@ const faultsIn = (config: Config): readonly PresetFault[] => {
  */
 export const checkedConfig = (env: Env, cwd: string): Config => {
   const config = loadConfig(env, cwd)
-  const faults = faultsIn(config)
+  const faults = presetFaults(config)
   if (faults.length === 0) return config
   throw new ConfigError(
     faults

@@ -122,7 +122,9 @@ export const chainOf = (call: Call, own: Own, rules: Rules, warnings: string[]):
   if (allowed.length === 0)
     throw new WeirError('unknown_model', 'model: every target of the call is excluded.', { param: 'model' })
   const most = rules.config.ceilings.targets
-  if (allowed.length > most) warnings.push(cappedBy(call, listed, most))
+  // What weir.yaml holds is not the caller's to be warned of.
+  const isCallers = call.own.get('fallback')?.from === 'header' || call.own.get('fallbacks')?.from === 'header'
+  if (allowed.length > most && (listed > most || isCallers)) warnings.push(cappedBy(call, listed, most))
   const targets = allowed.slice(0, most).map((to, index) => ({ ...to, index }))
   return { asked: failover ?? noFailover, targets }
 }

@@ -74,10 +74,10 @@ export const echoBy =
       record.identified(call)
       house.doorkeeper()
       if (call.target?.route.lane === 'relay') targets = [targetSaid(call, call.target, null)]
-      else if (!bare) {
+      else if (!bare && (call.unifiedPath === null || call.method === 'POST')) {
         const admitted = await house.admit(call, req, res, record, client)
         try {
-          targets = targetsSaid(admitted, record.asked, config)
+          targets = targetsSaid(admitted, record.asked)
         } finally {
           admitted.body.release()
         }

@@ -184,18 +184,11 @@ const jsonIn = (found: OwnValue, own: OwnValues): readonly TargetAsked[] => {
   return entries.map((entry, index) => entryFrom(found, entry, index, own))
 }
 
-/** Not more of them than the operator lets a call have; times that are longer than the operator's are lowered where they are used. */
-const underCeilings = (
-  targets: readonly TargetAsked[],
-  found: OwnValue,
-  own: OwnValues,
-  most: number,
-): readonly TargetAsked[] => {
+/** Times beyond the operator's are lowered where they are used. */
+const warnedOfTimes = (targets: readonly TargetAsked[], found: OwnValue, own: OwnValues): readonly TargetAsked[] => {
   const { ttft, total } = own.ceilings.timeouts
-  const isCapped =
-    targets.length > most || targets.some(({ ttftMs, timeoutMs }) => (ttftMs ?? 0) > ttft || (timeoutMs ?? 0) > total)
-  if (isCapped) own.warn('capped', found)
-  return targets.length > most ? targets.slice(0, most) : targets
+  if (targets.some(({ ttftMs, timeoutMs }) => (ttftMs ?? 0) > ttft || (timeoutMs ?? 0) > total)) own.warn('capped', found)
+  return targets
 }
 
 /**
@@ -212,9 +205,9 @@ export const readFallback = (own: OwnValues): FallbackAsked | null => {
     own.warn('shadowed', all)
   }
   if (after !== undefined) {
-    const targets = underCeilings(listIn(after), after, own, own.ceilings.targets - 1)
+    const targets = warnedOfTimes(listIn(after), after, own)
     return targets.length === 0 ? null : { form: 'after', header: after.name, targets }
   }
   if (all === undefined) return null
-  return { form: 'whole', header: all.name, targets: underCeilings(jsonIn(all, own), all, own, own.ceilings.targets) }
+  return { form: 'whole', header: all.name, targets: warnedOfTimes(jsonIn(all, own), all, own) }
 }

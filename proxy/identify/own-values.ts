@@ -46,12 +46,10 @@ export const warningOf = (kind: string, name: string): string =>
 /** The most an operator lets callers ask for (headers.md §1.9). */
 export interface Ceilings {
   readonly timeouts: { readonly connect: number; readonly ttft: number; readonly idle: number; readonly total: number }
-  /** Of one call. */
-  readonly targets: number
 }
 
 const none = Number.POSITIVE_INFINITY
-const noCeilings: Ceilings = { timeouts: { connect: none, ttft: none, idle: none, total: none }, targets: none }
+const noCeilings: Ceilings = { timeouts: { connect: none, ttft: none, idle: none, total: none } }
 
 /** What our headers hold, by name in lower case without prefix. A bad value is a 400 or a warning, by its dialect (headers.md §1.3). */
 export class OwnValues {

@@ -3,7 +3,7 @@ import { WeirError } from '../../core/errors.js'
 import { classifyHeader, knownHeaderNames } from '../../core/headers.js'
 import { nearest } from '../../core/nearest.js'
 import { providersFrom } from '../../core/providers/registry.js'
-import { resolveModel } from '../../core/providers/routes.js'
+import { namedTarget } from '../admit/named-target.js'
 import { readOwnHeaders } from './identity.js'
 import { asHeaderValue } from './presets.js'
 import type { OwnHeader } from './read-headers.js'
@@ -43,25 +43,19 @@ const faultOfValues = (headers: readonly OwnHeader[]): { readonly name: string; 
   }
 }
 
-const faultsOfTargets = (
-  { failover }: Steering,
-  { targets, models }: Config,
-  providers: ReturnType<typeof providersFrom>,
-): string[] =>
+type Providers = ReturnType<typeof providersFrom>
+
+const faultsOfTargets = ({ failover }: Steering, config: Config, providers: Providers): readonly string[] =>
   (failover?.fallback?.targets ?? []).flatMap(({ name }) => {
-    if (name === null) return []
-    if (name.startsWith('@'))
-      return targets[name.slice(1)] === undefined ? [`weir.yaml has no target "${name.slice(1)}" (targets).`] : []
-    return providers.has(name) || resolveModel(name, providers, models) !== null
-      ? []
-      : [`no provider is known for the target "${name}". Write provider/model, as in openai/gpt-5-mini.`]
+    const found = name === null || providers.has(name) ? null : namedTarget(name, { config, providers })
+    return typeof found === 'string' ? [found] : []
   })
 
 const faultsOf = (
   headers: Readonly<Record<string, string>>,
   at: readonly string[],
   config: Config,
-  providers: ReturnType<typeof providersFrom>,
+  providers: Providers,
 ): readonly PresetFault[] => {
   const label = at.join('.')
   const faults: PresetFault[] = []
