@@ -46,7 +46,7 @@ export const file = z.strictObject({
     .enum(['off', 'allowlist', 'public'])
     .optional()
     .describe(
-      'Which addresses callers may name: none, those of targetAllow, all public ones. Default: public on loopback, else allowlist.',
+      'Which addresses callers may name: none, those of targetAllow and of providers, all public ones. Default: public on loopback, else allowlist.',
     ),
   targetAllow: z
     .array(allowedOrigin)
