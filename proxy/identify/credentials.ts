@@ -14,6 +14,10 @@ export const cutPathKey = (url: string): { readonly key: string | null; readonly
   return found === null ? { key: null, url } : { key: found[1] as string, url: url.slice(found[0].length) || '/' }
 }
 
+/** A key of Helicone's: who shows one speaks its dialect, wherever it stands. */
+export const isHeliconeKey = (key: string | null): boolean =>
+  key !== null && (key.startsWith('sk-helicone-') || key.startsWith('pk-helicone-'))
+
 export const maskPathKey = (path: string): string => path.replace(pathKey, '/***')
 
 /** The key in the value of `Weir-Auth`; `null` = it is none. */

@@ -6,7 +6,7 @@ import type { Call, Target } from '../call.js'
 import type { Addresses } from './addresses.js'
 import type { FindCaller } from './caller.js'
 import type { WeirKeyring } from '../../core/weir-keys.js'
-import { credentialsBy, refuseSignature } from './credentials.js'
+import { credentialsBy, isHeliconeKey, refuseSignature } from './credentials.js'
 import { readOwnHeaders } from './identity.js'
 import { hostLabelBy } from './host-label.js'
 import { endpointOf, locator, UnmatchedPath, type Elsewhere, type Known } from './locate.js'
@@ -127,7 +127,7 @@ export const identifyBy = (rules: Rules): Identify => {
       steering: asked.steering,
       trailers: headers.trailers,
       warnings: asked.warnings,
-      twins: twins === 'on' || (twins === 'auto' && (asked.twins || helicone || inPath)),
+      twins: twins === 'on' || (twins === 'auto' && (asked.twins || helicone || inPath || isHeliconeKey(weirKey))),
       hop,
     }
   }
