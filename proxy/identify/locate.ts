@@ -1,6 +1,7 @@
 import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import { nearest } from '../../core/nearest.js'
+import { familyOfPath as familyByShape } from '../../core/providers/family-of-path.js'
 import { originOf, type Family, type Provider } from '../../core/providers/registry.js'
 import { pathAt, routeOf } from '../../core/providers/routes.js'
 import type { Target } from '../call.js'
@@ -94,18 +95,24 @@ export const locator = (rules: LocateRules): Locate => {
   }
 }
 
-/** The wire family a path will want its errors in, even when nothing else about it can be understood. */
-export const familyOfPath = (path: string): Family =>
-  path.includes('/anthropic') || path.endsWith('/messages') || path.endsWith('/messages/count_tokens')
-    ? 'anthropic'
-    : path.startsWith('/gemini') ||
-        path.startsWith('/google') ||
-        path.includes(':generateContent') ||
-        path.includes(':streamGenerateContent')
-      ? 'gemini'
-      : path.startsWith('/bedrock')
-        ? 'bedrock'
-        : 'openai-chat'
+/** Whose paths are of one family, but where their shape says otherwise. */
+const natives: ReadonlyMap<string, Family> = new Map([
+  ['anthropic', 'anthropic'],
+  ['gemini', 'gemini'],
+  ['google', 'gemini'],
+  ['vertex', 'gemini'],
+  ['bedrock', 'bedrock'],
+  ['cohere', 'cohere'],
+  ['ollama', 'ollama'],
+])
+
+/** The wire family a call will want its errors in, even when its path leads nowhere. */
+export const familyOfPath = (url: string): Family => {
+  const [path = ''] = url.split('?', 1)
+  const byShape = familyByShape(path)
+  if (byShape !== 'openai-chat') return byShape
+  return path.includes('/anthropic/') ? 'anthropic' : (natives.get(path.split('/', 2)[1] ?? '') ?? byShape)
+}
 
 interface Asked {
   readonly method: string
