@@ -3,7 +3,7 @@ import type { WeirKeyring } from '../../core/weir-keys.js'
 import type { OwnHeader, ReadHeaders } from './read-headers.js'
 
 const pathKey = /^\/((?:sk|pk)-(?:weir|helicone)-[^/?]+)(?=\/|\?|$)/
-const ownKeyShape = /^(?:sk|pk)-(?:weir|helicone)-/
+const ownKeyShape = /^(?:sk|pk)-(?:weir|helicone)-[^\s,]*$/
 const bearer = /^Bearer(?:\s+|$)/i
 const authForm = /^(?:Bearer\s+)?([\x21-\x7e]{1,512})$/i
 const keyHeaders = new Set(['x-api-key', 'api-key', 'x-goog-api-key'])
