@@ -33,7 +33,7 @@ export interface Call {
   readonly endpoint: string
   /** `null` on a unified path until the body has named a model. */
   readonly target: Target | null
-  /** The unified path `/v1/...` the body decides about; `null` when the path named a provider. */
+  /** The unified path `/v1/...` the body decides about, or the list of models; `null` when the path named a provider. */
   readonly unifiedPath: string | null
   /** Why it may not go where its caller wants it to; `null` = it may. */
   readonly refused: WeirError | null

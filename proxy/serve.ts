@@ -7,6 +7,7 @@ import { ClientGone } from './admit/read-body.js'
 import { clientGone, deliver, type DeliverDeps } from './deliver.js'
 import type { Identify } from './identify/identify.js'
 import { familyOfPath, UnmatchedPath } from './identify/locate.js'
+import type { ListModels } from './models/list-models.js'
 import type { Obtain } from './obtain/stage.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord } from './record.js'
@@ -16,8 +17,8 @@ import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 export interface House {
   /** Id and arrival time; from here one row is certain. */
   open(): CallRecord
-  /** Refuses by throwing when the house is draining or full. */
   readonly identify: Identify
+  /** Refuses by throwing when the house is draining or full. */
   doorkeeper(): void
   /** One of the places of the call's key, which `closed` gives back. Refuses by throwing. */
   takePlace(record: CallRecord, call: Call): void
@@ -26,6 +27,8 @@ export interface House {
   /** `null` = no limit is for it. Refuses by throwing. */
   limitRelayed(record: CallRecord): Promise<void> | null
   relay(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<void>
+  /** The models that a call's keys reach. */
+  readonly models: ListModels
   readonly delivery: DeliverDeps
   /** The call has left. */
   closed(record: CallRecord): void
@@ -39,11 +42,13 @@ export const serveBy = (house: House) => async (req: IncomingMessage, res: Serve
   try {
     const call = house.identify(req, record.id) // path and headers -> Call; nothing else reads our headers
     record.identified(call)
+    house.doorkeeper()
+    house.takePlace(record, call)
     if (call.target?.route.lane === 'relay') {
       const limited = house.limitRelayed(record)
       if (limited !== null) await limited
-    house.doorkeeper()
-    house.takePlace(record, call)
+      const models = call.unifiedPath === null ? null : await house.models(call, record)
+      if (models !== null) return await deliver(models, res, record, client, house.delivery)
       return await house.relay(call, req, res, record, client) // relayed unread, one row
     }
     const admitted = await house.admit(call, req, res, record, client) // ceilings, the body, the target; refuses by throwing

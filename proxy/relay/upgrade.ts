@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WeirError } from '../../core/errors.js'
 import { errorOfStatus } from '../../core/providers/classify-error.js'
+import { checkAllowed, checkProviderAllowed } from '../admit/allowed.js'
 import type { House } from '../serve.js'
 import { UnmatchedPath, familyOfPath } from '../identify/locate.js'
 import { ownHeaders } from '../own-headers.js'
@@ -85,13 +86,16 @@ const open = async (
 ): Promise<void> => {
   const call = house.identify(req, record.id)
   record.identified(call)
-  const { target } = call
   house.doorkeeper()
   house.takePlace(record, call)
+  const { target } = call
   if (target === null) throw new WeirError('unknown_path', 'This path takes no upgrade.')
   record.mark('admitted')
   const isSession = target.route.api === 'realtime_session'
   if (isSession) record.asked = askedBySession(record)
+  const { provider } = target
+  if (isSession) checkAllowed(call, { provider, model: record.asked?.model ?? null, alias: null })
+  else checkProviderAllowed(call, provider)
   const limited = house.limitRelayed(record)
   if (limited !== null) await limited
   await record.start()
