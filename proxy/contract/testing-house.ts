@@ -41,6 +41,8 @@ export interface House {
   /** The journal takes nothing, or takes all again. */
   breakJournal(broken: boolean): void
   readonly port: number
+  /** What the log told of; must be empty at the end. */
+  readonly failures: unknown[]
   close(): Promise<void>
 }
 
@@ -91,11 +93,7 @@ const send = (port: number, { path = '/openai/v1/chat/completions', method = 'PO
  * @param origin Where OpenAI, Anthropic and Gemini answer.
  * @param yaml More of weir.yaml.
  */
-export const startHouse = async (
-  origin: string,
-  yaml = '',
-  more: Partial<Pick<ProxyDeps, 'limitStore'>> = {},
-): Promise<House> => {
+export const startHouse = async (origin: string, yaml = '', more: Partial<Pick<ProxyDeps, 'random'>> = {}): Promise<House> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'weir-contract-'))
   const ends = new Map<string, Exchange>()
   let rows = 0
@@ -128,6 +126,7 @@ export const startHouse = async (
   const ask = (asked: Asked): Promise<Got> => send(proxy.port, asked)
   return {
     port: proxy.port,
+    failures,
     ask,
     call: (headers, path) => ask({ headers: Object.entries(headers), ...(path === undefined ? {} : { path }) }),
     end: async (id) => {

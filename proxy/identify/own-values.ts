@@ -51,11 +51,14 @@ export interface Ceilings {
 const none = Number.POSITIVE_INFINITY
 const noCeilings: Ceilings = { timeouts: { connect: none, ttft: none, idle: none, total: none } }
 
+const noValues: readonly OwnValue[] = []
+
 /** What our headers hold, by name in lower case without prefix. A bad value is a 400 or a warning, by its dialect (headers.md §1.3). */
 export class OwnValues {
   readonly #values: ReadonlyMap<string, OwnValue>
   readonly #warnings: string[]
   readonly #strict: boolean
+  #faulty: readonly OwnValue[] = noValues
   readonly ceilings: Ceilings
 
   constructor(
@@ -98,7 +101,13 @@ export class OwnValues {
       throw new WeirError('bad_header', `${name}: ${detail === '' ? '' : `${detail} `}accepted is ${header.grammar}.`, {
         param: name,
       })
+    this.#faulty = [...this.#faulty, found]
     this.warn('bad-value', found)
+  }
+
+  /** Was it found bad, and forgiven? */
+  isFaulty(found: OwnValue): boolean {
+    return this.#faulty.includes(found)
   }
 
   /** @returns `null` when it is absent, empty, or bad and forgiven. */
