@@ -58,6 +58,9 @@ export const admitBy =
       const asked = read(call, call.target, body, contentType)
       record.asked = asked
       const { target, model, chain } = resolve(call, asked, { contentType, rules: deps, record })
+      // Its characters are what it costs; that it is speech was not known before.
+      if (call.target === null && target.route.api === 'speech')
+        record.asked = { ...read(call, target, body, contentType), model }
       record.mark('admitted')
       if (model === asked.model) return { call, target, body, chain }
       const spliced = spliceModel(body, model ?? '')

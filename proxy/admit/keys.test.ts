@@ -224,6 +224,13 @@ test('an address that a caller gives gets no key of weir.yaml, whoever is there'
   expect([keysAt(a), keysAt(b)]).toEqual([[], []])
 })
 
+test('a call that goes to an address of its caller’s takes no target of weir.yaml there', async () => {
+  const { a, c, ask } = await open('  account: { provider: openai, key: canary-of-target-us }\n')
+  c.plan('status=500')
+  const got = await ask({ ...noKey, 'Weir-OpenAI-Key': 'k', 'Weir-Target-URL': c.origin, 'Weir-Fallback': '"@account"' })
+  expect([got.status, keysAt(a), keysAt(c), c.total()]).toEqual([200, ['us'], [], 1])
+})
+
 test('calls that are let in with different keys share no answer', async () => {
   const { a, ask } = await open()
   const cached = { 'Weir-Cache-Enabled': 'true' }
