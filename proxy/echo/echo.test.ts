@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startFakeProvider, type FakeProvider } from '../../cli/fake-provider/server.js'
 import { startTestProxy, type TestProxy } from '../obtain/cache/testing.js'
@@ -200,5 +201,74 @@ test('a path that is relayed unread is told without its body', async () => {
     route: { provider: 'openai', lane: 'relay' },
     targets: [{ provider: 'openai', path: '/v1/files' }],
     error: null,
+  })
+})
+
+test('case 13: a list of models with one excluded has one target', async () => {
+  const { fake, ask } = await house()
+  const said = await ask('/weir/test/v1/chat/completions', {
+    headers: { authorization: 'Bearer sk-one' },
+    body: chat('m1/anthropic, openai/m2, !openai'),
+  })
+  expect(said.error).toBeNull()
+  expect(said.targets).toEqual([
+    {
+      name: 'anthropic/m1',
+      provider: 'anthropic',
+      origin: fake.origin,
+      path: '/v1/chat/completions',
+      family: 'openai-chat',
+      model: 'm1',
+      credential: 'the caller',
+      skipped: null,
+    },
+  ])
+})
+
+test('keys of weir.yaml: where each comes from, and never the key', async () => {
+  const { ask } = await house(`
+  mine: { origin: "http://127.0.0.1:9", key: key-of-the-operator-1 }
+targets:
+  eu: { provider: mine, model: big, key: key-of-the-operator-2 }
+`)
+  const said = await ask('/weir/test/v1/chat/completions', { body: chat('mine/small, @eu') })
+  expect(said.targets.map(({ name, model, credential }) => [name, model, credential])).toEqual([
+    ['mine/small', 'small', 'weir.yaml, providers'],
+    ['@eu', 'big', 'weir.yaml, targets'],
+  ])
+  expect(JSON.stringify(said)).not.toContain('key-of-the-operator')
+})
+
+describe('who may not call learns nothing but that', () => {
+  const digest = createHash('sha256').update('sk-weir-known').digest('hex')
+  const yaml = `auth: required
+keys: [{ name: search, sha256: "${digest}", allow: { providers: [openai] } }]
+configs: { secret-plan: {} }
+`
+  test.each([
+    ['no key', {}, 'auth_missing'],
+    ['a wrong one', { 'Weir-Auth': 'Bearer sk-weir-wrong' }, 'auth_invalid'],
+  ])('%s', async (_, headers, code) => {
+    const { ask, status } = await house(yaml)
+    for (const path of ['/weir/test', '/weir/test/v1/chat/completions', '/weir/test/anthropic/v1/nowhere']) {
+      const init = { headers: { ...headers, 'Weir-Config': 'nobody' }, body: chat('gpt-5-mini') } as RequestInit
+      expect(await status(path, init)).toBe(401)
+      const said = await ask(path, init)
+      expect(said).toMatchObject({ caller: null, route: null, targets: [], headers: {}, error: { status: 401, code } })
+      expect(JSON.stringify(said)).not.toContain('secret-plan')
+    }
+  })
+
+  test('who may is told by name, and who is out of reach', async () => {
+    const { ask } = await house(yaml)
+    const headers = { 'Weir-Auth': 'Bearer sk-weir-known', authorization: 'Bearer sk-mine', 'Weir-Anthropic-Key': 'k' }
+    const said = await ask('/weir/test/v1/chat/completions', { headers, body: chat('openai/a, anthropic/b') })
+    expect(said.caller).toMatchObject({ tenant: 'default', key: 'search', allowed: { providers: ['openai'] } })
+    expect(said.targets.map(({ name, skipped }) => [name, skipped])).toEqual([
+      ['openai/a', null],
+      ['anthropic/b', 'denied'],
+    ])
+    const refused = await ask('/weir/test/anthropic/v1/messages', { headers, body: chat('b') })
+    expect(refused.error).toMatchObject({ status: 403, code: 'policy_denied' })
   })
 })
