@@ -28,6 +28,8 @@ describe('a house without Weir keys', () => {
       yaml: `providers:
   openai: { origin: "${a.origin}" }
   anthropic: { origin: "${a.origin}" }
+  gemini: { origin: "${a.origin}" }
+  bedrock: { origin: "${a.origin}" }
 `,
     })
   })
@@ -108,6 +110,62 @@ describe('a house without Weir keys', () => {
       usageSource: 'wire',
       altered: ['include_usage'],
     })
+  })
+
+  /** Where the first `count` events of a whole stream end. */
+  const textEnd =
+    (end: string) =>
+    (bytes: Buffer, count: number): number => {
+      let at = 0
+      for (let i = 0; i < count; i++) at = bytes.indexOf(end, at) + end.length
+      return at
+    }
+  const framesEnd = (bytes: Buffer, count: number): number => {
+    let at = 0
+    for (let i = 0; i < count; i++) at += bytes.readUInt32BE(at)
+    return at
+  }
+
+  test.each([
+    [
+      'Responses: the next sequence number',
+      '/openai/v1/responses',
+      JSON.stringify({ model: 'gpt-5-mini', input: 'Hello?', stream: true }),
+      textEnd('\n\n'),
+      (tail: Buffer, whole: Buffer) => {
+        const [, data = ''] = /^event: error\ndata: (.*)\n\n$/.exec(tail.toString()) ?? []
+        expect(JSON.parse(data)).toMatchObject({ type: 'error', code: 'upstream_reset', sequence_number: 4 })
+        expect(whole.toString()).toContain('"sequence_number":4}')
+      },
+    ],
+    [
+      'Bedrock: an exception’s frame',
+      '/bedrock/us-east-1/model/anthropic.claude-haiku-4-5/converse-stream',
+      JSON.stringify({ messages: [{ role: 'user', content: [{ text: 'Hello?' }] }] }),
+      framesEnd,
+      (tail: Buffer) => {
+        expect(tail.length).toBe(tail.readUInt32BE(0))
+        expect(tail.toString('latin1')).toMatch(/:exception-type\x07..internalServerException.*"code":"upstream_reset"/s)
+      },
+    ],
+    [
+      'Gemini’s array: one more element, and its end',
+      '/gemini/v1beta/models/gemini-2.5-flash:streamGenerateContent',
+      JSON.stringify({ contents: [{ role: 'user', parts: [{ text: 'Hello?' }] }] }),
+      textEnd('\n}\n'),
+      (tail: Buffer) => expect(JSON.parse(`[{}${tail.toString()}`)).toMatchObject([{}, { error: { status: 'INTERNAL' } }]),
+    ],
+  ])('case 29: %s', async (_, path, body, endOf, check) => {
+    const call = (fault: string): Promise<Answer> => ask(house, { path, body, headers: { 'x-fake': `id=same${fault}` } })
+    const whole = await call('')
+    const at = endOf(whole.bytes, 4)
+    const cut = await call(`;fin=${at}`)
+    expect({ status: cut.status, end: cut.end }).toEqual({ status: 200, end: 'clean' })
+    expect(cut.bytes.subarray(0, at).equals(whole.bytes.subarray(0, at))).toBe(true)
+    check(cut.bytes.subarray(at), whole.bytes)
+    expect(await house.row(cut.id)).toMatchObject({ outcome: 'upstream_abort', errorCode: 'upstream_reset', status: 200 })
+    // Inside of an event nothing can be added.
+    expect((await call(`;fin=${at + 9}`)).end).toBe('broken')
   })
 
   test('case 47: fifty at once in a process of their own: one call upstream, 49 hits', async () => {

@@ -152,7 +152,9 @@ class Delivery implements Sink, Watched, Leavable {
           ? 'array'
           : isJsonLines(contentType)
             ? 'lines'
-            : null
+            : contentType === 'application/vnd.amazon.eventstream'
+              ? 'frames'
+              : null
     if (hasDate) this.#res.sendDate = false
     this.#headers = relayed
     const tellsCost = record.call !== null && (record.call.costReport || record.call.trailers) && record.cache?.status !== 'hit'
@@ -318,7 +320,8 @@ class Delivery implements Sink, Watched, Leavable {
       !facts.notes.some((note) => hidesTheEnd.has(note))
     ) {
       const error = new WeirError('upstream_reset', 'The stream ended without its last event.')
-      if (this.#form !== null) return this.#breakOff(error)
+      // What a model of somebody's own ends with on Bedrock is not known well enough for that.
+      if (this.#form !== null && this.#form !== 'frames') return this.#breakOff(error)
       // Nothing of ours can be put into an encoded answer, or past a promised length: the row alone tells.
       if (this.#record.responseEncoding !== null) ending = { ...endingOf(error), status }
     } else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
@@ -390,13 +393,18 @@ class Delivery implements Sink, Watched, Leavable {
       const { code, message } = error
       const event =
         this.#form !== null && this.#onBoundary
-          ? errorEvent(this.#family, this.#form, { code, message, param: null, id: this.#record.id })
+          ? errorEvent(this.#family, this.#form, { code, message, param: null, id: this.#record.id }, this.#events())
           : null
       this.#release()
       // Cut inside an event, or where a length was promised.
       if (event === null) this.#destroyAfterFlush()
       else this.#res.end(event)
     })
+  }
+
+  /** How many have gone out. */
+  #events(): number {
+    return this.#record.reader?.facts().events ?? 0
   }
 
   /** What came still goes out; then the connection breaks, as the upstream's did. */
