@@ -37,6 +37,8 @@ const stampOf = (path: string): Promise<string> =>
  */
 export const watchConfig = ({ config, live, fixed, apply, log }: Reload): (() => void) => {
   const path = config.file ?? resolve(process.env.WEIR_CONFIG || 'weir.yaml')
+  /** Until the restart that they need, these stay as they were at the start. */
+  const held = Object.fromEntries([...fixed].map((key) => [key, config[key]])) as Partial<Config>
   let current = config
   let turn = Promise.resolve()
 
@@ -53,7 +55,7 @@ export const watchConfig = ({ config, live, fixed, apply, log }: Reload): (() =>
     const now = changed.filter((key) => live.has(key))
     const later = changed.filter((key) => fixed.has(key))
     try {
-      if (now.length > 0) await apply(next)
+      if (now.length > 0) await apply({ ...next, ...held })
     } catch (cause) {
       log.error(`${path} was changed but not applied, the configuration from before stays in force. ${sentenceOf(cause)}`)
       return
