@@ -171,3 +171,46 @@ test('a redirect is passed on, not followed', async () => {
   }
   expect([moved.connections(), hidden.connections()]).toEqual([2, 0])
 })
+
+test('a fallback goes to an address with its own key alone, and is refused as any other', async () => {
+  const { port, open, hidden, network } = await start({
+    'other.example': [[publicAddress]],
+    'turns.example': [['127.0.0.3']],
+  })
+  const ask = (entries: readonly object[]): ReturnType<typeof post> =>
+    post(port, {
+      path: '/openai/v1/chat/completions',
+      headers: { 'Weir-Fallbacks': JSON.stringify(entries), metadata: 'true' },
+      body,
+    })
+  const at = (name: string): string => `http://${name}.example:${open.port}`
+  const headers = { authorization: 'Bearer sk-other' }
+  // OpenAI is nowhere in this network: the next one is tried.
+  const got = await ask([{ target: 'openai' }, { 'target-url': `${at('other')}/b`, headers }])
+  expect([got.status, got.headers['weir-provider'], got.headers['weir-fallback-index']]).toEqual([
+    200,
+    `other.example:${open.port}`,
+    '1',
+  ])
+  expect(open.seen[0]).toMatchObject({
+    path: '/b/v1/chat/completions',
+    headers: { authorization: 'Bearer sk-other', 'weir-hop': '1' },
+  })
+  expect(open.seen[0]?.headers.metadata).toBeUndefined()
+  const keyless = await ask([{ 'target-url': at('other') }])
+  expect([keyless.status, keyless.headers['weir-error']]).toEqual([401, 'credential_missing'])
+  for (const entries of [
+    [{ 'target-url': at('turns'), headers }],
+    [{ target: 'openai' }, { 'target-url': at('turns'), headers }],
+    [
+      { 'target-url': at('other'), headers },
+      { 'target-url': 'http://10.0.0.1', headers },
+    ],
+  ]) {
+    const refused = await ask(entries)
+    expect([refused.status, refused.headers['weir-error']]).toEqual([403, 'target_denied'])
+  }
+  expect([open.seen.length, hidden.connections(), network.asked.filter((name) => name === 'turns.example').length]).toEqual([
+    1, 0, 2,
+  ])
+})

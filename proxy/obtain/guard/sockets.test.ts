@@ -50,3 +50,16 @@ test.each(['pool', 'resend', 'agent'] as const)('an address is judged where its 
   expect(await codeOf('127.0.0.1', port, false)).toBe('upstream_unreachable')
   expect([connections(), mine.connections()]).toEqual([0, 0])
 })
+
+test("pools for addresses of callers are few, and nobody else's", async () => {
+  const guard = guardBy({ config, providers: providersFrom(config), network: thisNetwork, ownPorts: new Set() })
+  const pools = openPools(1000, guard)
+  onTestFinished(() => pools.close())
+  const first = { origin: 'https://api.openai.com', byCaller: true }
+  const ofProvider = pools.of({ origin: first.origin })
+  const pool = pools.of(first)
+  expect([pools.of(first) === pool, pools.unshared(first) === pool, pool === ofProvider]).toEqual([true, true, false])
+  for (let i = 0; i < 128; i++) pools.of({ origin: `https://h${i}.example`, byCaller: true })
+  expect([pool.closed, ofProvider.closed]).toEqual([true, false])
+  expect(pools.of({ origin: first.origin })).toBe(ofProvider)
+})
