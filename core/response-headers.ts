@@ -83,7 +83,7 @@ export const responseHeaders: readonly ResponseHeader[] = rows({
   Warning: {
     on: 'something was not as it should be, or had no effect',
     value:
-      'a list, as `bad-value;h="helicone-retry-num"`: `bad-value` `unknown-header` `shadowed` `capped` `ignored` `guard-missing` `path-dropped` `cache-off` `no-failover` `segment-missing` `limit-store-down` `journal-full` `unpriced`',
+      'a list, as `bad-value;h="helicone-retry-num"`: `bad-value` `unknown-header` `shadowed` `capped` `ignored` `guard-missing` `path-dropped` `cache-off` `no-failover` `segment-missing` `limit-store-down` `journal-full` `unpriced` `models-missing`',
   },
   Error: {
     on: 'an error that is our own',
