@@ -20,6 +20,7 @@ import {
   requestSorts,
 } from '../contract.js'
 import type { House } from '../house.js'
+import { attemptsOf } from '../attempts.js'
 import { askedOf, cursorOf, periodOf, placeOf, scopeParams } from '../params.js'
 import { ApiError } from '../problems.js'
 import { get } from '../route.js'
@@ -51,19 +52,13 @@ const detailOf = (row: StoredRequest, bodies: StoredBodies | null): RequestDetai
   const { usageExtra, usageNotes, usageRaw, cacheWrite5mTokens, cacheWrite1hTokens, ...withMedia } = withUsage
   const { inputAudioTokens, outputAudioTokens, inputImageTokens, outputImageTokens, ...withReads } = withMedia
   const { cacheReadAudioTokens, cacheReadImageTokens, ...withCache } = withReads
-  const { cachedFrom, savedTokens, savedMs, ...facts } = withCache
+  const { cachedFrom, savedTokens, savedMs, attemptFacts: _, ...facts } = withCache
   return {
     ...facts,
     writer: `${source}:${sourceOffset}`,
     requestBytes: Number(row.requestBytes),
     responseBytes: Number(row.responseBytes),
-    attemptList: row.attemptList.map(({ error_kind, start_us, end_us, cost, ...attempt }) => ({
-      ...attempt,
-      errorKind: error_kind,
-      startUs: start_us,
-      endUs: end_us,
-      costUsd: cost,
-    })),
+    attemptList: attemptsOf(row),
     costLines: row.costLines.map(({ unit_price, amount, ...line }) => ({ ...line, unitPriceUsd: unit_price, amountUsd: amount })),
     cache: { originalId: cachedFrom === '' ? null : cachedFrom, savedTokens, savedMs },
     cost: { inputUsd, outputUsd, otherUsd, providerUsd, savedUsd, priceId },
