@@ -9,6 +9,7 @@ import { ConfigError } from '../core/config/parse.js'
 import { acquireFolderLock } from '../core/folder-lock.js'
 import type { Check } from './doctor/check.js'
 import { doctorChecks } from './doctor/checks.js'
+import { checkKeys } from './doctor/keys.js'
 import { checkNode, checkOpenFiles } from './doctor/node.js'
 import { checkPrices } from './doctor/prices.js'
 
@@ -130,4 +131,44 @@ test('clock, node, open files and prices', async () => {
     state: 'warn',
     message: 'from 2026-08-01, 116 days old',
   })
+})
+
+test('keys that hold no longer, or not for two weeks more, are named; no digest is', () => {
+  const key = (name: string, expires: string | null, scopes: readonly ('proxy' | 'sql')[] = ['proxy']) => ({
+    name,
+    sha256: 'd'.repeat(64),
+    tenant: 'default',
+    scopes,
+    allow: {},
+    expires,
+  })
+  const look = (
+    keys: readonly ReturnType<typeof key>[],
+    auth: 'open' | 'required' = 'required',
+    adminSecret: string | null = null,
+  ) => checkKeys({ auth, keys, adminSecret }, today)
+  expect(look([], 'open')).toMatchObject({ state: 'ok', message: 'auth: open, no keys' })
+  expect(look([key('app', null)])).toMatchObject({ state: 'ok', message: 'auth: required, 1 key' })
+  // 14 days from noon of 25 November.
+  expect(look([key('app', null), key('later', '2026-12-10')])).toMatchObject({ state: 'ok', message: 'auth: required, 2 keys' })
+  const told = look([
+    key('app', null),
+    key('old', '2026-11-25'),
+    key('now', '2026-11-25T12:00:00Z'),
+    key('tonight', '2026-11-25T23:59:59Z'),
+    key('next', '2026-11-27'),
+    key('soon', '2026-12-09'),
+    key('far', '2027-01-01'),
+  ])
+  expect(told).toEqual({
+    name: 'keys',
+    state: 'warn',
+    message:
+      'old expired on 2026-11-25; now expired on 2026-11-25; tonight expires on 2026-11-25, within a day; ' +
+      'next expires on 2026-11-27, in a day; soon expires on 2026-12-09, in 13 days',
+    mend: '`weir key new NAME` makes the next one; take the lines of old ones out of weir.yaml.',
+  })
+  for (const keys of [[], [key('sql', null, ['sql'])], [key('old', '2026-11-01')]])
+    expect(look(keys)).toMatchObject({ state: 'warn', message: expect.stringContaining('no key is for calls') })
+  expect(look([], 'required', 'a'.repeat(32)).state).toBe('ok')
 })

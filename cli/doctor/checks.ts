@@ -10,6 +10,7 @@ import { verdicts } from './check.js'
 import { checkClock } from './clock.js'
 import { checkDataFolder, checkDisk } from './data-folder.js'
 import { checkDestination } from './destination.js'
+import { checkKeys } from './keys.js'
 import { checkNode, checkOpenFiles } from './node.js'
 import { checkPort } from './port.js'
 import { checkPrices } from './prices.js'
@@ -44,6 +45,7 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   } catch (cause) {
     return tell(configuration.fail(sentenceOf(cause), 'Mend the file or the variable; `weir config --check` looks again.'))
   }
+  tell(checkKeys(config, now()))
   const { dataDir, host, clickhouseUrl } = config
   const owner = await runningOn(dataDir)
   tell(await checkDataFolder(dataDir, owner))
