@@ -3,7 +3,7 @@ import { ConfigError, parseConfigFile } from './parse.js'
 
 const faultsOf = (text: string): string => {
   try {
-    parseConfigFile({ path: 'weir.yaml', text }, { K: 'k' })
+    parseConfigFile({ path: 'weir.yaml', text }, { K: 'k', BLANK: '', LINES: 'a\nb' })
     return ''
   } catch (cause) {
     if (cause instanceof ConfigError) return cause.message
@@ -52,6 +52,22 @@ test.each([
   [
     'providers: { openai: { auth: none, key: "${K}" } }',
     '1:22: providers.openai: a key and auth: none contradict each other; leave one of them out.',
+  ],
+  [
+    'providers: { openai: { key: "${BLANK}" } }',
+    '1:29: providers.openai.key: accepted form: ${NAME} or file:/path of a key without blanks or line ends',
+  ],
+  [
+    'targets: { eu: { provider: openai, key: "${LINES}" } }',
+    '1:41: targets.eu.key: accepted form: ${NAME} or file:/path of a key without blanks or line ends',
+  ],
+  [
+    'targets: { eu: { provider: openai, headers: { "a b": "c" } } }',
+    '1:54: targets.eu.headers.a b: accepted form: the name of a header',
+  ],
+  [
+    'targets: { eu: { provider: openai, headers: { a: "${LINES}" } } }',
+    '1:50: targets.eu.headers.a: accepted form: printable ASCII in one line',
   ],
   [
     'providers: { azure: { key: "${K}" } }',

@@ -143,7 +143,10 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
               (near === null ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"? Known here: ${known.join(', ')}.`),
           )
         }
-      } else faults.push(`${where(offsetOf(issue.path))}: ${issue.path.join('.')}: ${issue.message}`)
+      } else {
+        const message = issue.code === 'invalid_key' ? issue.issues.map((each) => each.message).join('; ') : issue.message
+        faults.push(`${where(offsetOf(issue.path))}: ${issue.path.join('.')}: ${message}`)
+      }
     }
   if (checked.success) {
     for (const { steps, message } of nameFaults(checked.data))

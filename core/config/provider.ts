@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DeepReadonly } from './deep-readonly.js'
-import { origin } from './units.js'
+import { origin, providerKey } from './units.js'
 
 const wireFamilies = ['openai-chat', 'anthropic', 'gemini', 'cohere', 'ollama', 'bedrock'] as const
 
@@ -12,7 +12,7 @@ export const provider = z.strictObject({
     .optional()
     .describe('Path that takes the place of /v1.'),
   family: z.enum(wireFamilies).optional().describe('Wire family of its API; own providers only. Default openai-chat.'),
-  key: z.string().min(1).optional().describe('Its key, as ${NAME} or file:/path, for callers who bring none and may use it.'),
+  key: providerKey.optional().describe('Its key, as ${NAME} or file:/path, for callers who bring none and may use it.'),
   prefixes: z
     .array(
       z.strictObject({

@@ -2,7 +2,7 @@ import { WeirError } from '../../core/errors.js'
 import type { Call, Target } from '../call.js'
 import type { Chain, ChainTarget } from '../chain.js'
 import type { TargetAsked } from '../identify/fallback.js'
-import { noFailover } from '../identify/failover.js'
+import { noFailover, type FailoverAsked } from '../identify/failover.js'
 import { warningOf } from '../identify/own-values.js'
 import { chainTarget, noTrying, ownTarget } from './chain-target.js'
 import type { ModelList } from './model-list.js'
@@ -99,6 +99,10 @@ const inOrder = (call: Call, own: Own, rules: Rules): ChainTarget[] => {
   return [first(own, strategy.primary, inBody), ...listed, ...named]
 }
 
+/** Of one target. */
+const asksForOrderAlone = ({ retry, timeouts, fallback }: FailoverAsked): boolean =>
+  retry === null && timeouts === null && fallback === null
+
 const cappedBy = (call: Call, listed: number, most: number): string =>
   warningOf('capped', listed > most ? 'model' : (call.steering.failover?.fallback?.header ?? 'model'))
 
@@ -112,7 +116,7 @@ const cappedBy = (call: Call, listed: number, most: number): string =>
 export const chainOf = (call: Call, own: Own, rules: Rules, warnings: string[]): Chain | null => {
   const { failover } = call.steering
   const { list } = own
-  if (failover === null && list === null) return null
+  if (list === null && (failover === null || asksForOrderAlone(failover))) return null
   const { fallback } = failover ?? noFailover
   const listed = list?.targets.length ?? 1
   if (fallback?.form === 'whole' && listed > 1) warnings.push(warningOf('ignored', 'model'))
