@@ -212,7 +212,10 @@ export const startProxy = async ({
     }
     if (ownPath(url)) return void admin(req, res)
     const echoed = echoedIn(url)
-    if (echoed !== null) return void echo(req, res, echoed)
+    if (echoed !== null) {
+      metrics.opened()
+      return void echo(req, res, echoed).finally(metrics.closed)
+    }
     void serve(req, res)
   }
   const server = createServer(

@@ -156,6 +156,14 @@ describe('names', () => {
     expect([status, headers['weir-warning']]).toEqual([200, 'unknown-header;h="helicone-retry-nun"'])
   })
 
+  test('a thousand of them, or one that is very long, break nothing', async () => {
+    const many = await house.ask({ headers: Array.from({ length: 1000 }, (_, i) => [`Helicone-Nope-${i}`, 'x'] as const) })
+    expect(many.status).toBe(200)
+    expect(String(many.headers['weir-warning']).split(', ')).toHaveLength(64)
+    const long = await house.call({ [`Helicone-${'n'.repeat(10_000)}`]: 'x' })
+    expect([long.status, String(long.headers['weir-warning']).length]).toEqual([200, 'unknown-header;h=""'.length + 96])
+  })
+
   test('one that is ours alone is none of Helicone', async () => {
     for (const { name } of agreed.filter(({ helicone, name: its }) => !helicone && !its.includes('<')))
       expect((await house.call({ [`Helicone-${name}`]: 'x' })).headers['weir-warning']).toBe(

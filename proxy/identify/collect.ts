@@ -32,6 +32,8 @@ type Dialect = OwnHeader['dialect']
 const token = /^[!#$%&'*+.^_`|~0-9a-z-]{1,64}$/
 const visible = /^[\x21-\x7e]{1,512}$/
 const mostProperties = 64
+/** They go out in one header: a thousand names that mean nothing must not break the answer. */
+const mostWarnings = 64
 const mostPropertyBytes = 1024
 const noProperties: Readonly<Record<string, string>> = Object.freeze({})
 const noKeys: ReadonlyMap<string, string> = new Map()
@@ -53,7 +55,9 @@ export const collect = (sent: readonly OwnHeader[], { strictHelicone, isProvider
   let helicone = false
   let steers = false
 
-  const warn = (kind: string, name: string): void => void warnings.push(warningOf(kind, name))
+  const warn = (kind: string, name: string): void => {
+    if (warnings.length < mostWarnings) warnings.push(warningOf(kind, name))
+  }
   const bad = (dialect: Dialect, name: string, what: string): void => {
     if (dialect === 'weir' || strictHelicone) refuse(name, what)
     warn('bad-value', name)

@@ -137,10 +137,31 @@ const steeringFor = ({ steers }: Collected, own: OwnValues, { steering }: Preset
  */
 export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheControl: string | null = null): OwnAsked => {
   const collected = collect(sent, rules)
-  const { values, properties, providerKeys, warnings, helicone } = collected
+  const { values, warnings } = collected
   const preset = presetFor(values.get('config'), rules.presets ?? noPresets)
-  if (preset.values.size > 0) addBehind(values, preset.values)
+  if (preset.values.size === 0) return readAll(collected, new OwnValues(values, warnings, rules), preset, cacheControl)
+  addBehind(values, preset.values)
   const own = new OwnValues(values, warnings, rules)
+  const asked = readAll(collected, own, preset, cacheControl)
+  return replaceFaulty(values, own, preset.values)
+    ? readAll(collected, new OwnValues(values, [], rules), preset, cacheControl)
+    : asked
+}
+
+/** What was bad and forgiven is ignored: what weir.yaml holds takes its place. @returns Whether there was any. */
+const replaceFaulty = (values: Map<string, OwnValue>, own: OwnValues, preset: ReadonlyMap<string, OwnValue>): boolean => {
+  let any = false
+  for (const [key, value] of values) {
+    const instead = own.isFaulty(value) ? preset.get(key) : undefined
+    if (instead === undefined) continue
+    values.set(key, instead)
+    any = true
+  }
+  return any
+}
+
+const readAll = (collected: Collected, own: OwnValues, preset: Preset, cacheControl: string | null): OwnAsked => {
+  const { values, properties, providerKeys, warnings, helicone } = collected
   const sessionId = own.text('session-id', 256)
   checkAuth(own)
   return {

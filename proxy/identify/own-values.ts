@@ -39,9 +39,15 @@ export const headerText = (value: string): string | null => {
   return control.test(text) ? null : text
 }
 
+/** Of a header that does not exist, more than this of its name helps nobody. */
+const longestNamed = 96
+
 /** A warning about a header, as it stands in `Weir-Warning` and on the row. */
 export const warningOf = (kind: string, name: string): string =>
-  `${kind};h="${name.toLowerCase().replaceAll(/[^!-~]|["\\]/g, '')}"`
+  `${kind};h="${name
+    .slice(0, longestNamed)
+    .toLowerCase()
+    .replaceAll(/[^!-~]|["\\]/g, '')}"`
 
 /** The most an operator lets callers ask for (headers.md §1.9). */
 export interface Ceilings {

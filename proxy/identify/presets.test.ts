@@ -76,6 +76,18 @@ describe('what holds: the request, the config it names, defaults, what is built 
     expect(ageMs({ 'Cache-Control': 'max-age=5', 'Weir-Cache-Control': 'max-age=7' })).toBe(7000)
   })
 
+  test('a value of Helicone that is bad counts for nothing: what weir.yaml holds does', () => {
+    const asked = read({ 'Helicone-Retry-Num': 'x', 'Helicone-Retry-Factor': 'x', 'Helicone-Session-Path': 'plan' })
+    expect(asked.steering.failover?.retry).toMatchObject({ num: 3, factor: 2 })
+    expect(asked.identity.sessionPath).toBe('/plan')
+    expect([...asked.warnings].sort()).toEqual([
+      'bad-value;h="helicone-retry-factor"',
+      'bad-value;h="helicone-retry-num"',
+      'bad-value;h="helicone-session-path"',
+    ])
+    expect(asked.values.get('retry-num')?.from).toBe('default')
+  })
+
   test('no caller is warned of what weir.yaml holds', () => {
     const silent = presetsOf({ defaults: { 'Retry-Num': '3', 'Cache-Control': 'max-age=99999999999' }, configs: {} })
     const { own } = headerReader()(['Weir-Cache-Enabled', 'true'])
