@@ -78,7 +78,12 @@ export const file = z.strictObject({
         .nullable()
         .default(null)
         .describe('Calls at once; over it 503. null: by the limit of open files.'),
-      inFlightPerKey: z.number().int().positive().default(200).describe('Calls at once of one Weir key, in each proxy; over it 429.'),
+      inFlightPerKey: z
+        .number()
+        .int()
+        .positive()
+        .default(200)
+        .describe('Calls at once of one Weir key, in each proxy; over it 429.'),
       targets: z.number().int().min(1).max(8).default(8).describe('Targets of one call.'),
       attempts: z.number().int().min(1).max(20).default(10).describe('Attempts of one call, over all its targets; at most 20.'),
     })
