@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,6 +32,7 @@ const named = (wanted: (snippet: Snippet) => boolean): (readonly [string, Snippe
   snippets
     .filter(wanted)
     .map((snippet) => [`line ${snippet.line}: ${snippet.text.trim().split('\n')[0] ?? ''}`, snippet] as const)
+const isCommand = ({ language, text }: Snippet): boolean => language === 'sh' && text.startsWith('npx weir ')
 const isCurl = ({ language, text }: Snippet): boolean => language === 'sh' && text.includes('curl ')
 /** What other tests run: setting up, starting, a destination by its variable. */
 const elsewhere = ['npm ci && npm start', 'npm ci && npm test', 'OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 npm start']
@@ -40,6 +42,7 @@ const keys = {
   ANTHROPIC_API_KEY: 'sk-ant-readme',
   GROQ_API_KEY: 'gsk_readme',
   GEMINI_API_KEY: 'AIza-readme',
+  WEIR_KEY: 'sk-weir-readme-0123456789',
   HELICONE_API_KEY: 'sk-helicone-readme-1234567',
   LANGFUSE_AUTH: 'bGFuZ2Z1c2U=',
 }
@@ -76,7 +79,10 @@ test('every snippet is run by this test or another', () => {
   expect(snippets.length).toBeGreaterThan(15)
   for (const snippet of snippets)
     expect(
-      isCurl(snippet) || ['ts', 'python', 'sql', 'yaml'].includes(snippet.language) || elsewhere.includes(snippet.text.trim()),
+      isCurl(snippet) ||
+        isCommand(snippet) ||
+        ['ts', 'python', 'sql', 'yaml'].includes(snippet.language) ||
+        elsewhere.includes(snippet.text.trim()),
       `line ${snippet.line}`,
     ).toBe(true)
 })
@@ -92,6 +98,19 @@ test.each(named(isCurl))('sh, %s', async (_, { text }) => {
       expect(answer.json<{ targets: unknown }>().targets).toMatchObject([{ provider: 'anthropic', model: 'claude-haiku-4-5' }])
   })
   expect({ answered, calls }).toEqual({ answered: 200, calls: isCall ? 1 : 0 })
+})
+
+test.each(named(isCommand))('sh, %s', async (_, { text }) => {
+  const { stdout } = await run(
+    'sh',
+    ['-c', text.replace('npx weir', `"${process.execPath}" "${join(root, 'dist', 'cli', 'main.js')}"`)],
+    {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? '' },
+    },
+  )
+  const [, key = '', digest = ''] = /^(sk-weir-\S+)\n[^]*sha256: "?([0-9a-f]{64})/.exec(stdout) ?? []
+  expect(createHash('sha256').update(key).digest('hex')).toBe(digest)
 })
 
 /** What a snippet that only makes a client is followed by. */
