@@ -63,11 +63,9 @@ export const adminApp = (deps: AdminDeps): Express => {
     const key = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? null
     const { refused } = letIn(accessNow(), key, ['read-metrics'])
     if (refused !== null)
-      return void res
-        .status(refused.fault === 'scope' ? 403 : 401)
-        .json({
-          error: `${refused.message} /metrics takes it as \`Authorization: Bearer <key>\`; it needs the scope read-metrics.`,
-        })
+      return void res.status(refused.fault === 'scope' ? 403 : 401).json({
+        error: `${refused.message} /metrics takes it as \`Authorization: Bearer <key>\`; it needs the scope read-metrics.`,
+      })
     res.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics())
   })
   return app
