@@ -38,6 +38,17 @@ const mostPropertyBytes = 1024
 const noProperties: Readonly<Record<string, string>> = Object.freeze({})
 const noKeys: ReadonlyMap<string, string> = new Map()
 
+/** Whatever their names are: `__proto__` is one. */
+const textsOf = (properties: ReadonlyMap<string, { readonly text: string }>): Record<string, string> => {
+  const texts: Record<string, string> = {}
+  for (const [key, { text }] of properties) {
+    if (key === '__proto__')
+      Object.defineProperty(texts, key, { value: text, enumerable: true, configurable: true, writable: true })
+    else texts[key] = text
+  }
+  return texts
+}
+
 const refuse = (name: string, what: string): never => {
   throw new WeirError('bad_header', `${name}: ${what}.`, { param: name })
 }
@@ -141,10 +152,7 @@ export const collect = (sent: readonly OwnHeader[], { strictHelicone, isProvider
   }
   return {
     values,
-    properties:
-      properties === null
-        ? noProperties
-        : Object.fromEntries([...(properties as Map<string, { text: string }>)].map(([key, { text }]) => [key, text])),
+    properties: properties === null ? noProperties : textsOf(properties),
     providerKeys: keys ?? noKeys,
     warnings,
     helicone,

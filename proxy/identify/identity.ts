@@ -124,6 +124,7 @@ const checkAuth = (own: OwnValues): void => {
 }
 
 const noTags: readonly string[] = []
+const durabilities = ['standard', 'strict'] as const
 
 /** Read once where nothing was sent that could change it. */
 const steeringFor = ({ steers }: Collected, own: OwnValues, { steering }: Preset, cacheControl: string | null): Steering =>
@@ -181,7 +182,7 @@ const readAll = (collected: Collected, own: OwnValues, preset: Preset, cacheCont
       omitRequest: own.flag('omit-request'),
       omitResponse: own.flag('omit-response'),
     },
-    durability: wordIn(own, 'durability', ['standard', 'strict']) ?? 'off',
+    durability: wordIn(own, 'durability', durabilities) ?? 'off',
     streamUsage: streamUsageIn(own),
     costReport: own.flag('cost-report'),
     wholeEvents: own.flag('stream-force-format'),

@@ -17,19 +17,24 @@ const ascii = /^[\x20-\x7e]*$/
 const control = /[\x00-\x1f\x7f-\x9f]/
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
+
 /** Blanks and tabs alone: `trim` would also take U+00A0, which is the last byte of an `à` in UTF-8. */
-export const trimmed = (value: string): string => value.replace(/^[ \t]+|[ \t]+$/g, '')
+export const trimmed = (value: string): string =>
+  isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? value.replace(/^[ \t]+|[ \t]+$/g, '') : value
 
 /** Header text as people meant it (headers.md §1.7): UTF-8, else ISO-8859-1; `UTF-8''` begins an RFC 8187 value. `null` = bad. */
 export const headerText = (value: string): string | null => {
   let text = trimmed(value)
-  if (!ascii.test(text)) {
+  const isAscii = ascii.test(text)
+  if (isAscii && !text.startsWith("UTF-8''")) return text
+  if (!isAscii) {
     try {
       text = utf8.decode(Buffer.from(text, 'latin1'))
     } catch {
       // ISO-8859-1 it is: `text` already holds it.
     }
-  } else if (text.startsWith("UTF-8''")) {
+  } else {
     try {
       text = trimmed(decodeURIComponent(text.slice(7)))
     } catch {
