@@ -175,3 +175,43 @@ test('what is relayed, read without a model, or listed is held to providers; a l
   expect(data.every(({ id }) => id.startsWith('openai/gpt-4o'))).toBe(true)
   expect([b.total(), a.seen.at(-1)?.path]).toEqual([0, '/v1/models'])
 })
+
+/** Asks for a WebSocket; the status of the answer. */
+const upgrade = (port: number, path: string, headers: Record<string, string>): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const asking = request({
+      port,
+      host: '127.0.0.1',
+      path,
+      agent: false,
+      headers: {
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+        ...headers,
+      },
+    })
+    asking.on('upgrade', (_, socket) => {
+      socket.destroy()
+      resolve(101)
+    })
+    asking.on('response', (res) => {
+      res.resume()
+      resolve(res.statusCode ?? 0)
+    })
+    asking.on('error', reject)
+    asking.end()
+  })
+
+test('a session is held to models, too, and let in with the key of weir.yaml', async () => {
+  const { a, b, proxy } = await open('{ providers: [openai], models: ["gpt-realtime*"] }')
+  const headers = { authorization: 'Bearer sk-weir-team' }
+  expect(await upgrade(proxy.port, '/openai/v1/realtime?model=gpt-4o-realtime', headers)).toBe(403)
+  // Its model would come later.
+  expect(await upgrade(proxy.port, '/openai/v1/realtime', headers)).toBe(403)
+  expect(await upgrade(proxy.port, '/groq/v1/realtime?model=gpt-realtime', headers)).toBe(403)
+  expect([a.total(), b.total()]).toEqual([0, 0])
+  expect(await upgrade(proxy.port, '/openai/v1/realtime?model=gpt-realtime', headers)).toBe(101)
+  expect(a.seen[0]?.headers.authorization).toBe('Bearer of-openai')
+})
