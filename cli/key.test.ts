@@ -34,11 +34,9 @@ test('a key is 32 random bytes behind sk-weir-; its line in weir.yaml makes it k
 })
 
 test('all that can be said of it is in the line, and read back as it was said', () => {
-  const { key, yaml } = make([
-    'new',
-    ...['grafana', '--tenant', 'acme', '--scopes', 'proxy, sql,sql', '--expires', '2027-01-01T08:00:00+02:00'],
-    ...['--provider', 'openai', '--provider', 'anthropic', '--model', 'gpt-5*', '--model', '*: "x", [y] # z'],
-  ])
+  const said = ['--tenant', 'acme', '--scopes', 'proxy, sql,sql', '--expires', '2027-01-01T08:00:00+02:00']
+  const allowed = ['--provider', 'openai', '--provider', 'anthropic', '--model', 'gpt-5*', '--model', '*: "x", [y] # z']
+  const { key, yaml } = make(['new', 'grafana', ...said, ...allowed])
   const config = configOf(`keys:\n  ${yaml}\n`)
   expect(config.keys[0]?.expires).toBe('2027-01-01T08:00:00+02:00')
   expect(weirKeyring(config, () => now).find(key).holder).toEqual({
