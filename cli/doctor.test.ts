@@ -3,10 +3,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { loadConfig } from '../core/config.js'
 import { ConfigError } from '../core/config/parse.js'
 import { acquireFolderLock } from '../core/folder-lock.js'
+import { redisServer, startTestRedis, type TestRedis } from '../proxy/state/testing-redis.js'
 import type { Check } from './doctor/check.js'
 import { doctorChecks } from './doctor/checks.js'
 import { checkKeys } from './doctor/keys.js'
@@ -171,4 +173,88 @@ test('keys that hold no longer, or not for two weeks more, are named; no digest 
   for (const keys of [[], [key('sql', null, ['sql'])], [key('old', '2026-11-01')]])
     expect(look(keys)).toMatchObject({ state: 'warn', message: expect.stringContaining('no key is for calls') })
   expect(look([], 'required', 'a'.repeat(32)).state).toBe('ok')
+})
+
+test('without REDIS_URL nothing is said of Redis; one that is not there fails, and its message holds no password', async () => {
+  expect((await look({ WEIR_DATA: data('fresh') })).redis).toBeUndefined()
+  expect((await look({ WEIR_DATA: data('fresh'), REDIS_URL: 'redis://ada:s3cret@127.0.0.1:1/0' })).redis).toEqual({
+    name: 'redis',
+    state: 'fail',
+    message: 'redis://127.0.0.1:1 cannot be reached (ECONNREFUSED)',
+    mend: expect.stringContaining('REDIS_URL'),
+  })
+})
+
+test('what speaks no Redis is told as one that cannot be reached', async () => {
+  const { url, close } = await receiver(200)
+  onTestFinished(close)
+  expect((await look({ WEIR_DATA: data('fresh'), REDIS_URL: url.replace('http', 'redis') })).redis).toMatchObject({
+    state: 'fail',
+    message: expect.stringContaining('cannot be reached'),
+  })
+})
+
+describe.skipIf(redisServer === null)('with Redis', () => {
+  let redis: TestRedis
+  let admin: Redis
+  beforeAll(async () => {
+    redis = await startTestRedis(redisServer ?? '')
+    admin = new Redis(redis.url)
+  })
+  afterAll(async () => {
+    admin?.disconnect()
+    await redis?.close()
+  })
+  const ask = async (url = redis.url): Promise<Check | undefined> =>
+    (await look({ WEIR_DATA: data('fresh'), REDIS_URL: url })).redis
+  const set = (maxmemory: string, policy: string): Promise<unknown> =>
+    admin.config('SET', 'maxmemory', maxmemory, 'maxmemory-policy', policy)
+
+  test('its version, how long it takes, what it may hold and what it does then', async () => {
+    await set('64mb', 'allkeys-lru')
+    expect(await ask()).toMatchObject({
+      state: 'ok',
+      message: expect.stringMatching(
+        /^(Redis|Valkey) \d+\.\d+\.\d+ at redis:\/\/127\.0\.0\.1:\d+, \d+\.\d ms a question, up to 64 MiB, allkeys-lru$/,
+      ),
+    })
+    await set('64mb', 'noeviction')
+    expect(await ask()).toMatchObject({
+      state: 'warn',
+      message: expect.stringContaining('full at 64 MiB'),
+      mend: expect.stringContaining('maxmemory-policy'),
+    })
+    await set('0', 'noeviction')
+    expect(await ask()).toMatchObject({ state: 'warn', message: expect.stringContaining('it has no maxmemory') })
+    // It was only looked at.
+    expect(await admin.dbsize()).toBe(0)
+  })
+
+  test('a credential it refuses, a user without scripts, a replica', async () => {
+    const at = redis.url.replace('redis://', '')
+    expect(await ask(`redis://nobody:s3cret@${at}`)).toMatchObject({
+      state: 'fail',
+      message: `redis://${at} refuses the credential (WRONGPASS)`,
+    })
+    await admin.acl('SETUSER', 'reader', 'on', '>pw', '~*', '+info', '+ping', '+client', '-eval')
+    expect(await ask(`redis://reader:pw@${at}`)).toMatchObject({
+      state: 'fail',
+      message: expect.stringContaining('runs no Lua scripts'),
+    })
+    const other = await startTestRedis(redisServer ?? '')
+    onTestFinished(() => other.close())
+    const of = new Redis(other.url)
+    onTestFinished(() => of.disconnect())
+    await of.replicaof('127.0.0.1', redis.port)
+    expect(await ask(other.url)).toMatchObject({ state: 'fail', message: expect.stringContaining('is a replica') })
+  })
+
+  test('one that stands still does not hold the doctor up for ever', async () => {
+    redis.freeze()
+    try {
+      expect(await ask()).toMatchObject({ state: 'fail', message: expect.stringContaining('cannot be reached') })
+    } finally {
+      redis.thaw()
+    }
+  })
 })

@@ -11,15 +11,19 @@ export interface AdminDeps {
   readonly draining: () => boolean
   /** Why new calls are refused for now; `null` = they are not. */
   readonly saturated: () => string | null
+  /** What of Redis does not answer; `null` = all does, or there is none. */
+  readonly storeAway: () => string | null
 }
 
 /** Causes for which the proxy is degraded or not ready (reliability.md §9). */
 export const proxyCauses = ({
   journal,
   saturated,
-}: Pick<AdminDeps, 'journal' | 'saturated'>): readonly { cause: string; detail: string }[] => {
+  storeAway,
+}: Pick<AdminDeps, 'journal' | 'saturated' | 'storeAway'>): readonly { cause: string; detail: string }[] => {
   const { full, shedsBodies, bytes, limitBytes } = journal.state
   const busy = saturated()
+  const away = storeAway()
   return [
     ...(full !== null ? [{ cause: 'journal_full', detail: full.message }] : []),
     ...(full === null && shedsBodies
@@ -30,6 +34,7 @@ export const proxyCauses = ({
           },
         ]
       : []),
+    ...(away === null ? [] : [{ cause: 'store_unreachable', detail: away }]),
     ...(busy === null ? [] : [{ cause: 'saturated', detail: busy }]),
   ]
 }

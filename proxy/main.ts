@@ -8,7 +8,7 @@ import { uuidv7 } from '../core/ids.js'
 import { providersFrom } from '../core/providers/registry.js'
 import { weirKeyring } from '../core/weir-keys.js'
 import type { JournalWriter } from '../journal/port.js'
-import { adminApp } from './admin.js'
+import { adminApp, proxyCauses } from './admin.js'
 import { admitBy } from './admit/admit.js'
 import { keyPlaces } from './admit/key-places.js'
 import { isAllowedHost } from './allowed-host.js'
@@ -33,11 +33,12 @@ import { chargesOnDemand } from './obtain/limits/charges-on-demand.js'
 import { limitsBy } from './obtain/limits/limits.js'
 import { CallRecord } from './record.js'
 import type { BreakerStore } from './state/breaker-store.js'
-import { openMemoryBreaker } from './state/memory-breaker.js'
+import { openBreaker } from './state/open-breaker.js'
 import type { CacheStore } from './state/cache-store.js'
 import { openCacheStore } from './state/open-cache.js'
 import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
+import { openRedis } from './state/open-redis.js'
 import { openSharedSecret } from './state/shared-secret.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
@@ -49,7 +50,7 @@ export interface ProxyDeps {
   readonly journal: JournalWriter
   /** Milliseconds since the epoch. */
   readonly now?: () => number
-  /** Remembers which targets fail. Default: in this process. */
+  /** Remembers which targets fail. Default: as configured. */
   readonly breaker?: BreakerStore
   /** From 0 to 1, for what is left to chance: waits, draws. */
   readonly random?: () => number
@@ -91,18 +92,20 @@ export const startProxy = async ({
   let config = first
   let draining = false
   const monotonic = (): number => performance.now()
-  const circuits = breaker ?? openMemoryBreaker(monotonic)
+  const [redis, sharedSecret] = await Promise.all([openRedis({ config: first, log }), openSharedSecret({ config: first, log })])
+  const storeAway = (): string | null => redis?.away() ?? null
+  const circuits = breaker ?? openBreaker(redis, monotonic)
   const metrics = proxyMetrics(
     () => journal.state,
     () => openCircuits(circuits),
+    () => proxyCauses({ journal, saturated, storeAway }),
   )
   const deadlines = watchDeadlines(monotonic)
-  const sharedSecret = await openSharedSecret({ config: first, log })
   const { secret } = sharedSecret
   const fingerprint = fingerprinter(secret)
   const cacheSecret = createSecretKey(secret)
-  const store = cacheStore ?? (await openCacheStore({ config: first, now, log }))
-  const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
+  const store = cacheStore ?? (await openCacheStore({ config: first, redis, now }))
+  const levels = limitStore ?? openLimitStore({ config: first, redis, now, log })
   const collected = { held: 0, limitBytes: first.cache.memory }
   const drains = new Drains()
   const places = keyPlaces()
@@ -200,7 +203,7 @@ export const startProxy = async ({
   let serveUpgrade: ReturnType<typeof upgradeBy>
   let furnished = furnish(first)
 
-  const admin = adminApp({ config: () => config, journal, metrics, draining: () => draining, saturated })
+  const admin = adminApp({ config: () => config, journal, metrics, draining: () => draining, saturated, storeAway })
   const door = (req: IncomingMessage, res: ServerResponse): void => {
     const url = req.url ?? '/'
     if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) {
@@ -264,7 +267,7 @@ export const startProxy = async ({
   /** Cache and levels are on disk, or as much of them as a short while allows. */
   const kept = (): Promise<unknown> =>
     Promise.race([
-      Promise.all([store.close(), levels.close(), sharedSecret.close()]),
+      Promise.all([store.close(), levels.close(), sharedSecret.close(), redis?.close()]),
       new Promise((resolve) => setTimeout(resolve, cacheCloseMs).unref()),
     ])
 

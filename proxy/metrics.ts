@@ -62,8 +62,14 @@ class LabelledCount {
   }
 }
 
+const knownCauses = ['journal_full', 'journal_high', 'store_unreachable', 'saturated'] as const
+
 /** What the proxy tells at /metrics (traces.md §7). Per call it costs one look-up in a map. */
-export const proxyMetrics = (journal: () => JournalState, circuits: () => Iterable<OpenCircuit>): ProxyMetrics => {
+export const proxyMetrics = (
+  journal: () => JournalState,
+  circuits: () => Iterable<OpenCircuit>,
+  causes: () => readonly { readonly cause: string }[],
+): ProxyMetrics => {
   const registry = new Registry()
   const modelName = fewNames()
   const providerName = fewNames()
@@ -125,6 +131,16 @@ export const proxyMetrics = (journal: () => JournalState, circuits: () => Iterab
       this.reset()
       for (const { provider, model, state } of circuits())
         this.inc({ provider: providerName(provider), model: modelName(model), state })
+    },
+  })
+  new Gauge({
+    name: 'weir_degraded',
+    help: '1 while the cause holds.',
+    labelNames: ['cause'],
+    registers: [registry],
+    collect() {
+      const holding = new Set(causes().map(({ cause }) => cause))
+      for (const cause of knownCauses) this.set({ cause }, holding.has(cause) ? 1 : 0)
     },
   })
   const overhead = new Histogram({

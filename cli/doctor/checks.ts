@@ -59,6 +59,7 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   for (const [name, port, variable] of places) tell(await checkPort(name, { port, host, variable }, owner !== null))
   if (owner !== null && config.proxyPort !== 0) tell(await checkProxy(urlOf(host, config.proxyPort)))
   tell(await checkAnalytics(config, owner))
+  if (config.redisUrl !== null) tell(await (await import('./redis.js')).checkRedis(config.redisUrl))
   tell(checkPrices(now(), openPriceBook(config.prices).id))
   tell(await checkUnpriced(config, owner, now()))
   for (const destination of config.exports) tell(await checkDestination(destination))

@@ -414,7 +414,9 @@ export type Exports = z.infer<typeof exportsSchema>
 export const causeSchema = z.object({
   cause: z
     .string()
-    .describe('kafka_unreachable, analytics_unreachable, journal_high, journal_full, export_failing, dead_letters, ...'),
+    .describe(
+      'kafka_unreachable, analytics_unreachable, journal_high, journal_full, store_unreachable, export_failing, dead_letters, ...',
+    ),
   effect: z.string().describe('what it means for the caller, in a sentence'),
   advice: z.string().describe('what to do'),
 })
@@ -426,7 +428,7 @@ export const settingSchema = z.object({
 })
 const storeSchema = z.object({
   role: z.enum(['log', 'analytics', 'state', 'control']),
-  kind: z.string().describe('journal, chdb, clickhouse, memory, pglite, postgres'),
+  kind: z.string().describe('journal, chdb, clickhouse, memory, redis, pglite, postgres'),
   state: z.enum(['ok', 'failing', 'unopened']),
   message: z.string(),
 })

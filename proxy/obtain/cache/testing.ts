@@ -70,7 +70,13 @@ export const startTestProxy = async (
     config: configOf(yaml),
     journal,
     ...more,
-    log: { error: (fields: object) => void failures.push(fields), warn: () => undefined },
+    log: {
+      // Exceptions are faults of ours; what is told without one is a fault of something that a test took away.
+      error: (fields: object) => {
+        if ('err' in fields) failures.push(fields)
+      },
+      warn: () => undefined,
+    },
   })
   let drained: Promise<void> | null = null
   const drain = (): Promise<void> => (drained ??= proxy.drain())

@@ -67,6 +67,7 @@ const healthOf = async (house: House, { asker }: { readonly asker: Asker }): Pro
   const journal = facts.journal ?? null
   const controlState = control.state()
   const full = causes.find(({ cause }) => cause === 'journal_full')
+  const away = causes.find(({ cause }) => cause === 'store_unreachable')
   return {
     ok: causes.length === 0,
     causes,
@@ -78,7 +79,12 @@ const healthOf = async (house: House, { asker }: { readonly asker: Asker }): Pro
         state: analytics.cause === null ? 'ok' : 'failing',
         message: analytics.cause?.effect ?? `engine ${analytics.engine ?? ''}`,
       },
-      { role: 'state', kind: 'memory', state: 'ok', message: 'in the proxy' },
+      {
+        role: 'state',
+        kind: config.redisUrl === null ? 'memory' : 'redis',
+        state: away === undefined ? 'ok' : 'failing',
+        message: away?.effect ?? (config.redisUrl === null ? 'in the proxy' : 'shared by the proxies'),
+      },
       { role: 'control', kind: control.kind, ...controlState },
     ],
     journal,
