@@ -14,11 +14,20 @@ interface Said {
 /** Why a target was passed over without an attempt. */
 export type Skipped = 'no_credential' | 'circuit_open' | 'denied' | 'body_unalterable'
 
-/** A name as a quoted string of a structured field. */
-export const quoted = (name: string): string =>
-  /^[\x20-\x7e]*$/.test(name) && !/["\\]/.test(name)
-    ? `"${name}"`
-    : `"${encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@')}"`
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+let [lastName, lastQuoted] = ['', '""']
+
+/** A name as a quoted string of a structured field. Calls come many to the same target. */
+export const quoted = (name: string): string => {
+  if (name !== lastName)
+    [lastName, lastQuoted] = [
+      name,
+      plain.test(name)
+        ? `"${name}"`
+        : `"${encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@')}"`,
+    ]
+  return lastQuoted
+}
 
 /** One member of `Weir-Attempts` (headers.md §4). */
 export const saidOf = ({ name, status, kind, ms, replayed }: Said): string => {

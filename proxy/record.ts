@@ -102,6 +102,7 @@ const noPieces: readonly Uint8Array[] = []
 const noRaw: readonly Raw[] = []
 const noneSaid: readonly string[] = []
 const replayedOnce = { replayed: true } as const
+const nothing = {}
 const noFacts: Readonly<Record<string, string | number>> = {}
 let sequence = 0
 
@@ -320,7 +321,7 @@ export class CallRecord {
       startUs: attempts.startUs,
       endUs: this.#nowUs(),
       usageRaw,
-      ...(this.#replayed ? replayedOnce : {}),
+      ...(this.#replayed ? replayedOnce : nothing),
     }
     attempts.close(attempt, this.#replayed)
     return attempt
@@ -491,7 +492,7 @@ export class CallRecord {
       altered: this.altered,
       warnings: this.warnings,
       notes: facts?.notes ?? [],
-      ...(this.attempts === null ? {} : this.attempts.facts()),
+      ...(this.attempts === null ? nothing : this.attempts.facts()),
       ...(request?.spilled === true || response?.spilled === true ? { spill: this.#spillName() } : {}),
     }
   }
@@ -505,7 +506,7 @@ export class CallRecord {
 
   #attempt(target: Target, error: AnswerError | null, usageRaw: readonly Raw[]): Attempt {
     const marks = this.#marks
-    return {
+    const attempt = {
       target: this.attempts?.name ?? this.#targetName(target),
       provider: target.provider.name,
       model: this.asked?.model ?? '',
@@ -514,7 +515,7 @@ export class CallRecord {
       startUs: this.attempts?.startUs ?? marks.sent ?? 0,
       endUs: marks.lastByte ?? marks.closed ?? 0,
       usageRaw,
-      ...(this.#replayed ? replayedOnce : {}),
     }
+    return this.#replayed ? { ...attempt, ...replayedOnce } : attempt
   }
 }
