@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { mkdir, opendir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeEntry, encodeEntry } from './cache-file.js'
-import type { CacheEntry } from './cache-store.js'
+import { entryBytes, type CacheEntry } from './cache-store.js'
 
 /** An entry on disk that has not been read. */
 export interface Listed {
@@ -11,7 +11,7 @@ export interface Listed {
   readonly writtenAt: number
 }
 
-/** So much may wait to be written. What comes on top of it is lost with the process. */
+/** Entries of so many bytes may wait to be written. What comes on top of it is lost with the process. */
 const mostWaitingBytes = 64 * 1024 * 1024
 
 /** A file up to here is read in less time than it takes to come back to a promise; each is read once in the life of a process. */
@@ -29,6 +29,9 @@ export class CacheFolder {
   /** By name; `null` = is to be removed. */
   readonly #waiting = new Map<string, CacheEntry | null>()
   readonly #made = new Set<string>()
+  /** Names of files, once they are listed: what was never written need not be removed, however many come and go. */
+  readonly #onDisk = new Set<string>()
+  #isListed = false
   #waitingBytes = 0
   #working: Promise<void> | null = null
 
@@ -36,16 +39,23 @@ export class CacheFolder {
     this.#dir = dir
   }
 
+  /** Files to be written or removed. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   write(name: string, entry: CacheEntry): void {
-    if (this.#waitingBytes + entry.body.length > mostWaitingBytes) return this.remove(name)
     this.#forget(name)
-    this.#waitingBytes += entry.body.length
+    const bytes = entryBytes(entry)
+    if (this.#waitingBytes + bytes > mostWaitingBytes) return this.remove(name)
+    this.#waitingBytes += bytes
     this.#waiting.set(name, entry)
     this.#work()
   }
 
   remove(name: string): void {
     this.#forget(name)
+    if (this.#isListed && !this.#onDisk.has(name)) return
     this.#waiting.set(name, null)
     this.#work()
   }
@@ -75,8 +85,11 @@ export class CacheFolder {
       for await (const file of this.#namesIn(tenant, fileForm)) {
         const name = `${tenant}/${file}`
         const facts = await stat(join(this.#dir, name)).catch(() => null)
-        if (facts !== null) found.push({ name, bytes: facts.size, writtenAt: facts.mtimeMs })
+        if (facts === null) continue
+        found.push({ name, bytes: facts.size, writtenAt: facts.mtimeMs })
+        this.#onDisk.add(name)
       }
+    this.#isListed = true
     return found.sort((a, b) => a.writtenAt - b.writtenAt)
   }
 
@@ -94,7 +107,8 @@ export class CacheFolder {
   }
 
   #forget(name: string): void {
-    this.#waitingBytes -= this.#waiting.get(name)?.body.length ?? 0
+    const entry = this.#waiting.get(name)
+    if (entry) this.#waitingBytes -= entryBytes(entry)
     this.#waiting.delete(name)
   }
 
@@ -109,14 +123,25 @@ export class CacheFolder {
       const [next] = this.#waiting
       if (next === undefined) return
       const [name, entry] = next
-      const done = entry === null ? unlink(join(this.#dir, name)) : this.#put(name, entry)
-      await done.catch(() => undefined)
+      if (entry === null) await this.#unlink(name)
+      else await this.#put(name, entry).catch(() => undefined)
       // Another wish may have come meanwhile.
       if (this.#waiting.get(name) === entry) this.#forget(name)
     }
   }
 
+  async #unlink(name: string): Promise<void> {
+    try {
+      await unlink(join(this.#dir, name))
+    } catch {
+      // It is not there, or stays.
+    }
+    this.#onDisk.delete(name)
+  }
+
   async #put(name: string, entry: CacheEntry): Promise<void> {
+    // From here on it may be there, whole or torn.
+    this.#onDisk.add(name)
     const folder = join(this.#dir, name.slice(0, name.indexOf('/')))
     if (!this.#made.has(folder)) {
       await mkdir(folder, { recursive: true, mode: 0o700 })
