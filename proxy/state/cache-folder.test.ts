@@ -28,16 +28,16 @@ const whole = (text: string): CacheEntry => ({
 const nameOf = (n: number): string => `default/${String(n).padStart(64, '0')}.0`
 
 test('what comes and goes faster than it is written leaves nothing to do', async () => {
-  const { files } = folder()
+  const { dir, files } = folder()
   await files.list()
   for (let n = 0; n < 50_000; n++) {
     files.write(nameOf(n), whole('x'))
     if (n >= 100) files.remove(nameOf(n - 100))
   }
-  // The last hundred, and the one that is being written while it goes.
-  expect(files.waiting).toBeLessThanOrEqual(101)
+  // The last hundred, and those that are being written while they go.
+  expect(files.waiting).toBeLessThanOrEqual(108)
   await files.settled()
-  expect(await files.list()).toHaveLength(100)
+  expect(await new CacheFolder(dir).list()).toHaveLength(100)
 })
 
 test('no more waits than 64 MiB, of which an entry without a body is 2 KiB', async () => {
@@ -74,4 +74,37 @@ test('a file of before that nobody has listed yet is removed', async () => {
   again.remove(nameOf(1))
   await again.settled()
   expect(existsSync(join(dir, nameOf(1)))).toBe(false)
+})
+
+test('any wishes in any order, while others are fulfilled: the last of each name is what is there', async () => {
+  const { dir, files } = folder()
+  await files.list()
+  let state = 7
+  const next = (below: number): number => {
+    state = (state * 1103515245 + 12345) % 2 ** 31
+    return Math.floor((state / 2 ** 31) * below)
+  }
+  const last = new Map<string, string | null>()
+  for (let step = 0; step < 3000; step++) {
+    const name = nameOf(next(20))
+    const text = next(3) === 0 ? null : String(step)
+    if (text === null) files.remove(name)
+    else files.write(name, whole(text))
+    last.set(name, text)
+    if (next(5) === 0) await new Promise((resolve) => setTimeout(resolve, 0))
+  }
+  await files.settled()
+  expect(files.waiting).toBe(0)
+  const again = new CacheFolder(dir)
+  for (const [name, text] of last) expect((await again.read(name))?.body.toString() ?? null, name).toBe(text)
+})
+
+test('a file that is being written is not taken for one of before', async () => {
+  const { dir, files } = folder()
+  files.write(nameOf(0), whole('before'))
+  await files.settled()
+  const again = new CacheFolder(dir)
+  for (let n = 1; n < 200; n++) again.write(nameOf(n), whole('x'.repeat(10_000)))
+  expect((await again.list()).map(({ name }) => name)).toEqual([nameOf(0)])
+  await again.settled()
 })

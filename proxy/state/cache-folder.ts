@@ -17,11 +17,14 @@ const mostWaitingBytes = 64 * 1024 * 1024
 /** A file up to here is read in less time than it takes to come back to a promise; each is read once in the life of a process. */
 const mostAtOnceBytes = 256 * 1024
 
+/** Files that are worked on at once: each takes several turns of the event loop, which may be busy. */
+const mostAtOnce = 8
+
 const nameForm = /^[a-z0-9][a-z0-9_-]{0,63}$/
 const fileForm = /^[0-9a-f]{64}\.\d{1,2}$/
 
 /**
- * Cache entries as files, `<tenant>/<key>.<slot>`, written behind the calls, one after the other, the newest wish for a name alone.
+ * Cache entries as files, `<tenant>/<key>.<slot>`, written behind the calls, the oldest wish first, and for each name the newest alone.
  * A file that is torn, or cannot be written, is an entry that is not there: nothing here ever rejects.
  */
 export class CacheFolder {
@@ -33,7 +36,9 @@ export class CacheFolder {
   readonly #onDisk = new Set<string>()
   #isListed = false
   #waitingBytes = 0
-  #working: Promise<void> | null = null
+  /** Names that are worked on. */
+  readonly #busy = new Set<string>()
+  readonly #running = new Set<Promise<void>>()
 
   constructor(dir: string) {
     this.#dir = dir
@@ -78,14 +83,15 @@ export class CacheFolder {
     )
   }
 
-  /** Everything that is there, oldest first. */
+  /** Everything that was there before, oldest first. */
   async list(): Promise<readonly Listed[]> {
     const found: Listed[] = []
     for await (const tenant of this.#namesIn('.', nameForm))
       for await (const file of this.#namesIn(tenant, fileForm)) {
         const name = `${tenant}/${file}`
         const facts = await stat(join(this.#dir, name)).catch(() => null)
-        if (facts === null) continue
+        // What has been written or removed meanwhile is known to whoever asked for that.
+        if (facts === null || this.#waiting.has(name) || this.#onDisk.has(name)) continue
         found.push({ name, bytes: facts.size, writtenAt: facts.mtimeMs })
         this.#onDisk.add(name)
       }
@@ -95,7 +101,7 @@ export class CacheFolder {
 
   /** Resolves once nothing waits any more. */
   async settled(): Promise<void> {
-    while (this.#working !== null) await this.#working
+    while (this.#running.size > 0) await Promise.all(this.#running)
   }
 
   async *#namesIn(folder: string, form: RegExp): AsyncGenerator<string> {
@@ -113,18 +119,23 @@ export class CacheFolder {
   }
 
   #work(): void {
-    this.#working ??= this.#workOff().finally(() => {
-      this.#working = null
-    })
+    if (this.#running.size === mostAtOnce) return
+    const run = this.#workOff().finally(() => this.#running.delete(run))
+    this.#running.add(run)
+  }
+
+  #next(): readonly [string, CacheEntry | null] | null {
+    for (const wish of this.#waiting) if (!this.#busy.has(wish[0])) return wish
+    return null
   }
 
   async #workOff(): Promise<void> {
-    for (;;) {
-      const [next] = this.#waiting
-      if (next === undefined) return
-      const [name, entry] = next
+    for (let wish = this.#next(); wish !== null; wish = this.#next()) {
+      const [name, entry] = wish
+      this.#busy.add(name)
       if (entry === null) await this.#unlink(name)
       else await this.#put(name, entry).catch(() => undefined)
+      this.#busy.delete(name)
       // Another wish may have come meanwhile.
       if (this.#waiting.get(name) === entry) this.#forget(name)
     }
