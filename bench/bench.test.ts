@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { bench as fallback } from './fallback.js'
 import { bench as journal } from './journal.js'
 import { bench as overhead } from './overhead.js'
 import { bench as pricing } from './pricing.js'
@@ -30,6 +31,12 @@ test('overhead: the whole house, each lane, and a verdict', async () => {
   expect(report.tables[0]?.rows.map(([side]) => side)).toEqual(['direct', 'bare lane', 'weir'])
   expect(report.targets).toHaveLength(1)
   expect(reportText(report)).toContain('<= 2.50 x')
+}, 120_000)
+
+test('fallback: each call that has two attempts answers as the second target does, and a verdict for each form', async () => {
+  const report = await fallback.run({ seconds: '0.2', rounds: '1' }, quiet)
+  expect(report.tables[0]?.rows.map(([form]) => form)).toEqual(['JSON, 1 KB', 'SSE, 50 chunks'])
+  expect(reportText(report)).toContain('<= 1 ms')
 }, 120_000)
 
 test('figures are told with three digits or so', () => {

@@ -8,6 +8,7 @@ import { reportText } from './support/report.js'
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   overhead: () => import('./overhead.js'),
   'cache-hit': () => import('./cache-hit.js'),
+  fallback: () => import('./fallback.js'),
   sustained: () => import('./sustained.js'),
   'sse-many': () => import('./sse-many.js'),
   ingest: () => import('./ingest.js'),

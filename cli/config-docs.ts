@@ -105,7 +105,11 @@ const variables: readonly (readonly [name: string, fallback: string, meaning: st
   ['`OTEL_EXPORTER_OTLP_HEADERS`', '', 'Its headers, as `name=value,name=value`; `_TRACES_HEADERS` wins.'],
   ['`OTEL_EXPORTER_OTLP_PROTOCOL`', '`http/protobuf`', 'Or `http/json`; `_TRACES_PROTOCOL` wins.'],
   ['`OTEL_SERVICE_NAME`', '`weir`', '`service.name` of the spans.'],
-  ['`REDIS_URL`', '', 'Keep the levels of limits in this Redis (6 or newer), for any number of proxies, instead of in memory.'],
+  [
+    '`REDIS_URL`',
+    '',
+    'Keep levels of limits, answers of the cache and circuits of targets in this Redis (6 or newer), for any number of proxies, instead of in memory.',
+  ],
   [
     '`KAFKA_BROKERS`',
     '',

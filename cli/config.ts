@@ -1,18 +1,19 @@
-import { configJsonSchema, loadConfig } from '../core/config.js'
+import { configJsonSchema } from '../core/config.js'
 import { effectiveSettings } from '../core/settings.js'
+import { checkedConfig } from './checked-config.js'
 import type { Command } from './command.js'
 import { UsageError } from './command.js'
 import { configurationPage } from './config-docs.js'
 
 const print = (): string => {
-  const settings = effectiveSettings(loadConfig(process.env, process.cwd()), process.env)
+  const settings = effectiveSettings(checkedConfig(process.env, process.cwd()), process.env)
   const width = Math.max(...settings.map(({ key }) => key.length)) + 2
   const from = ({ source, name }: (typeof settings)[number]): string => (name === null ? source : name)
   return settings.map((setting) => `${setting.key.padEnd(width)}${setting.value.padEnd(28)}  ${from(setting)}\n`).join('')
 }
 
 const check = (): string => {
-  const { file } = loadConfig(process.env, process.cwd())
+  const { file } = checkedConfig(process.env, process.cwd())
   return `${file ?? 'No weir.yaml is there, which is fine: the defaults hold. The environment'} is in order.\n`
 }
 

@@ -1,42 +1,64 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { builtInProviders } from '../core/providers/registry.js'
-import { requestHeaders } from '../core/request-headers.js'
+import { heliconeOnly, requestHeaders } from '../core/request-headers.js'
+import { responseHeaders } from '../core/response-headers.js'
+import { agreed, agreedAnswers, agreedReserved, agreedWithout } from '../proxy/contract/testing.js'
+import { headersPage } from './headers-docs.js'
 
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
-const ticked = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word)
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number => a.name.localeCompare(b.name)
 
 describe('docs/headers.md', () => {
   const page = read('docs/headers.md')
-  const named = (state: string): string[] =>
-    requestHeaders.flatMap(({ name, state: is }) => (is === state && !/[<*]/.test(name) ? [name] : [])).sort()
 
-  test('tells every header that has an effect, and whether Helicone-* is a synonym', () => {
-    const rows = [...page.matchAll(/^\| `([A-Z][\w-]*)` *\| (H?) *\| /gm)].map(
-      ([, name, synonym]) => [name, synonym === 'H'] as const,
+  test('its tables are what `npm run docs` makes now', () => expect(page).toBe(headersPage(page)))
+
+  test('tells every request header of the contract, its synonym and what holds without it, and no other', () => {
+    const rows = [...page.matchAll(/^\| `([^`]+)` \| (H?) \| .+ \| (.*) \| .+ \|$/gm)].map(([, name = '', synonym, absent]) => ({
+      name,
+      helicone: synonym === 'H',
+      absent: absent === '' ? null : absent,
+    }))
+    expect(rows.sort(byName)).toEqual(
+      agreed
+        .filter(({ later }) => later !== true)
+        .map(({ name, helicone, absent }) => ({ name, helicone, absent }))
+        .sort(byName),
     )
-    const used = requestHeaders
-      .filter(({ name, state }) => state === 'used' && !name.includes('<'))
-      .map(({ name, helicone }) => [name, helicone] as const)
-    expect(rows.sort()).toEqual(used.sort())
-  })
-
-  test('tells every header that has none yet, and every reserved one', () => {
-    const line = (start: string): string => page.split('\n').find((text) => text.startsWith(start)) ?? ''
-    const without = (words: string[], ...others: string[]): string[] => words.filter((word) => !others.includes(word)).sort()
-    expect(without(ticked(line('Accepted, taken off')), 'Weir-Warning: ignored')).toEqual(named('later'))
-    expect(without(ticked(line('Refused as reserved')), 'Guard*', 'Score-*')).toEqual(named('reserved'))
   })
 
   test('tells every built-in provider with its aliases', () => {
-    const line = page.split('\n').find((text) => text.startsWith('Providers: ')) ?? ''
-    const names = [...builtInProviders.values()].flatMap(({ name, aliases }) => [name, ...aliases])
+    const paths = [...page.matchAll(/^\| (`\/[^|]+`) \| `https?:/gm)].map(([, names = '']) => names)
+    const names = [...builtInProviders.values()].map(({ name, aliases, segment }) =>
+      [name, ...aliases].map((word) => `\`/${word}${segment === null ? '' : `/<${segment}>`}\``).join(' '),
+    )
+    expect(paths).toEqual(names)
+  })
+})
+
+describe('the tables of the code are the contract', () => {
+  test('request headers', () => {
     expect(
-      ticked(line)
-        .filter((word) => word !== 'providers')
-        .sort(),
-    ).toEqual([...new Set(names)].sort())
+      requestHeaders
+        .filter(({ state }) => state !== 'reserved')
+        .map(({ name, helicone, absent, state }) => ({ name, helicone, absent, later: state === 'later' })),
+    ).toEqual(agreed.map(({ name, helicone, absent, later }) => ({ name, helicone, absent, later: later === true })))
+  })
+
+  test('reserved ones, and those that Helicone has alone', () => {
+    expect(requestHeaders.flatMap(({ name, state }) => (state === 'reserved' ? [name] : []))).toEqual(agreedReserved)
+    for (const kind of ['ignored', 'guard-missing'] as const)
+      expect(heliconeOnly.flatMap(({ name, warning }) => (warning === kind ? [name] : []))).toEqual(agreedWithout[kind])
+  })
+
+  test('answer headers, and their twins', () => {
+    expect(Object.fromEntries(responseHeaders.flatMap(({ name, weir, twin }) => (weir ? [[name, twin]] : [])))).toEqual(
+      agreedAnswers,
+    )
+    expect(responseHeaders.flatMap(({ name, weir, twin }) => (twin && !weir ? [name] : []))).toEqual(['Status', 'Gateway-Mode'])
   })
 })
 

@@ -1,4 +1,4 @@
-import { loadConfig } from '../core/config.js'
+import { checkedConfig } from './checked-config.js'
 import type { Command } from './command.js'
 import type { Check } from './doctor/check.js'
 import { doctorChecks } from './doctor/checks.js'
@@ -23,7 +23,7 @@ Exit code 0 when nothing fails (warnings do not count), 1 otherwise.`,
       checks.push(check)
       if (json !== true) process.stdout.write(lineOf(check))
     }
-    await doctorChecks({ load: () => loadConfig(process.env, process.cwd()), tell, now: Date.now })
+    await doctorChecks({ load: () => checkedConfig(process.env, process.cwd()), tell, now: Date.now })
     const failed = checks.filter(({ state }) => state === 'fail').length
     if (json === true) process.stdout.write(`${JSON.stringify({ ok: failed === 0, checks }, null, 2)}\n`)
     else process.stdout.write(failed === 0 ? '\nNothing is in the way.\n' : `\n${failed} of ${checks.length} checks failed.\n`)

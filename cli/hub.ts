@@ -1,6 +1,7 @@
 import { openDb } from '../clickhouse/open.js'
 import { createSqlFront } from '../clickhouse/front/server.js'
 import { controlStore } from '../control/store.js'
+import { accessOf } from '../core/access.js'
 import type { Config } from '../core/config.js'
 import type { HubFacts } from '../web/api/house.js'
 import { createWebServer } from '../web/api/server.js'
@@ -50,12 +51,14 @@ const startHub =
       book: () => pipeline.current().ingest.book(),
       trustsCost: (provider: string) => pipeline.current().ingest.trustsCost(provider),
     }
-    const { host, allowedHosts, adminSecret } = config
+    const { host, allowedHosts } = config
+    let access = accessOf(config, Date.now)
     // With a server of its own the store has its own front door.
-    const front = config.clickhouseUrl === null ? createSqlFront({ db, adminSecret, allowedHosts }) : null
+    const front = config.clickhouseUrl === null ? createSqlFront({ db, access: () => access, allowedHosts }) : null
     const sqlPort = front === null ? null : await listen(front, { port: config.sqlPort, host, variable: 'WEIR_SQL_PORT' })
     const web = createWebServer({
       config,
+      access: () => access,
       db,
       control,
       health,
@@ -79,9 +82,13 @@ const startHub =
     const webPort = await listen(web, { port: config.webPort, host, variable: 'WEIR_WEB_PORT' })
     const unwatch = watchConfig({
       config,
-      live: new Set(['exports', 'prices', 'providers']),
+      live: new Set(['exports', 'prices', 'providers', 'auth', 'keys']),
       fixed: new Set(['allowedHosts']),
-      apply: pipeline.replace,
+      apply: async (next) => {
+        // First of all: whoever is locked out does not wait for a pipeline to read out.
+        access = accessOf(next, Date.now)
+        await pipeline.replace(next)
+      },
       log,
     })
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { nearest } from '../core/nearest.js'
 import type { Command } from './command.js'
-import { helpText, readFlags, UsageError } from './command.js'
+import { helpText, readLine, UsageError } from './command.js'
 import { isExpected, sentenceOf } from './start-error.js'
 import { version } from './version.js'
 
@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, readonly [summary: string, load: () => P
   proxy: ['the data plane alone', () => import('./proxy.js')],
   ingest: ['the analytics pipeline alone', () => import('./ingest.js')],
   web: ['the web UI and its API alone', () => import('./web.js')],
+  key: ['make a Weir key, for callers', () => import('./key.js')],
   reprice: ['price stored calls again, with the prices of now', () => import('./reprice.js')],
   migrate: ["bring the store's tables to this version", () => import('./migrate.js')],
   'replay-dlq': ['send events again that could not be stored', () => import('./replay-dlq.js')],
@@ -53,12 +54,12 @@ const main = async (args: readonly string[]): Promise<number> => {
     )
   }
   const { command } = await known[1]()
-  const values = readFlags(command.flags, rest)
+  const { values, words } = readLine(command, rest)
   if (values.help === true) {
     process.stdout.write(helpText(name, command))
     return 0
   }
-  return await command.run(values)
+  return await command.run(values, words)
 }
 
 try {

@@ -9,6 +9,8 @@ export interface ProxyFacts {
 const advice: Readonly<Record<string, string>> = {
   journal_full: 'Make room on the disk of WEIR_DATA, or raise journal.limit; calls go on meanwhile, but leave no row.',
   journal_high: 'Look at what holds ingest or an export back; past the limit calls leave no row.',
+  store_unreachable:
+    'Start Redis again, or correct REDIS_URL; `weir doctor` looks at it. It is used again as soon as it answers.',
   saturated: 'Raise the limit of open files (ulimit -n), or ceilings.inFlight.',
   draining: 'Nothing: it is about to stop because it was asked to.',
 }

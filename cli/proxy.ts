@@ -13,6 +13,14 @@ import { runRole } from './role.js'
 
 /** What the proxy takes on while it runs. */
 const live = new Set<keyof Config>([
+  'auth',
+  'keys',
+  'targets',
+  'configs',
+  'defaults',
+  'targetUrl',
+  'targetAllow',
+  'hostRouting',
   'defaultProvider',
   'providers',
   'models',

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../core/config.js'
-import { loadConfig } from '../core/config.js'
+import { checkedConfig } from './checked-config.js'
 import type { Log } from './log.js'
 import { sentenceOf } from './start-error.js'
 
@@ -37,13 +37,15 @@ const stampOf = (path: string): Promise<string> =>
  */
 export const watchConfig = ({ config, live, fixed, apply, log }: Reload): (() => void) => {
   const path = config.file ?? resolve(process.env.WEIR_CONFIG || 'weir.yaml')
+  /** Until the restart that they need, these stay as they were at the start. */
+  const held = Object.fromEntries([...fixed].map((key) => [key, config[key]])) as Partial<Config>
   let current = config
   let turn = Promise.resolve()
 
   const reload = async (): Promise<void> => {
     let next: Config
     try {
-      next = loadConfig(process.env, process.cwd())
+      next = checkedConfig(process.env, process.cwd())
     } catch (cause) {
       log.error(`${path} was changed but not applied, the configuration from before stays in force. ${sentenceOf(cause)}`)
       return
@@ -53,7 +55,7 @@ export const watchConfig = ({ config, live, fixed, apply, log }: Reload): (() =>
     const now = changed.filter((key) => live.has(key))
     const later = changed.filter((key) => fixed.has(key))
     try {
-      if (now.length > 0) await apply(next)
+      if (now.length > 0) await apply({ ...next, ...held })
     } catch (cause) {
       log.error(`${path} was changed but not applied, the configuration from before stays in force. ${sentenceOf(cause)}`)
       return

@@ -1,6 +1,7 @@
 import type { Db } from '../clickhouse/db.js'
 import { uuidv7 } from '../core/ids.js'
 import type { PriceBook } from '../core/prices/book.js'
+import type { TenantId } from '../core/tenant.js'
 import { reprice, type RepriceReport } from '../ingest/reprice/reprice.js'
 import type { RepriceJob } from '../web/api/contract.js'
 import type { RepriceJobs } from '../web/api/house.js'
@@ -16,21 +17,33 @@ interface Options {
   readonly log: Log
 }
 
+interface Kept {
+  readonly job: RepriceJob
+  /** `null` = every tenant's calls. */
+  readonly whose: TenantId | null
+}
+
 /** Reports that are kept for whoever asks later. */
 const mostJobs = 20
 
 /** Runs re-pricings where the store is open, one at a time. */
 export const repriceJobs = ({ db, dataDir, book, trustsCost, log }: Options): RepriceJobs => {
-  const jobs = new Map<string, RepriceJob>()
+  const jobs = new Map<string, Kept>()
   let running: { readonly id: string; readonly halt: AbortController; readonly over: Promise<void> } | null = null
 
-  const keep = (job: RepriceJob): void => {
-    jobs.set(job.id, job)
+  const keep = (whose: TenantId | null, job: RepriceJob): void => {
+    jobs.set(job.id, { job, whose })
     if (jobs.size > mostJobs) jobs.delete(jobs.keys().next().value as string)
   }
 
+  /** Whoever may look at every tenant's calls sees every job, others those about their tenant alone. */
+  const seen = (whose: TenantId | null, id: string): RepriceJob | null => {
+    const kept = jobs.get(id)
+    return kept !== undefined && (whose === null || kept.whose === whose) ? kept.job : null
+  }
+
   return {
-    begin({ from, to, model, dryRun }) {
+    begin(whose, { from, to, model, dryRun }) {
       if (running !== null) return null
       const id = uuidv7(Date.now())
       const prices = book()
@@ -49,14 +62,18 @@ export const repriceJobs = ({ db, dataDir, book, trustsCost, log }: Options): Re
         models: [],
         error: null,
       }
-      keep(job)
+      keep(whose, job)
       const halt = new AbortController()
       const tell = (report: RepriceReport, state: RepriceJob['state']): void =>
-        void jobs.set(id, { ...job, ...report, models: report.models.map((difference) => ({ ...difference })), state })
+        void jobs.set(id, {
+          whose,
+          job: { ...job, ...report, models: report.models.map((difference) => ({ ...difference })), state },
+        })
       const run = async (): Promise<void> => {
         try {
           const report = await reprice({
             db,
+            whose,
             book: prices,
             trustsCost,
             dataDir,
@@ -69,20 +86,20 @@ export const repriceJobs = ({ db, dataDir, book, trustsCost, log }: Options): Re
           tell(report, 'done')
           if (!dryRun) log.info(`Priced ${report.changed} of ${report.calls} calls anew: ${report.differenceUsd} USD.`)
         } catch (cause) {
-          const so = jobs.get(id) ?? job
+          const so = jobs.get(id)?.job ?? job
           const error = halt.signal.aborted ? null : sentenceOf(cause)
-          jobs.set(id, { ...so, state: halt.signal.aborted ? 'stopped' : 'failed', error })
+          jobs.set(id, { whose, job: { ...so, state: halt.signal.aborted ? 'stopped' : 'failed', error } })
           if (error !== null) log.error({ err: cause }, 'Re-pricing failed; what it wrote stays, begin it again to go on.')
         } finally {
           running = null
         }
       }
       running = { id, halt, over: run() }
-      return jobs.get(id) ?? job
+      return jobs.get(id)?.job ?? job
     },
-    find: (id) => jobs.get(id) ?? null,
-    async stop(id) {
-      if (running?.id !== id) return
+    find: seen,
+    async stop(whose, id) {
+      if (running?.id !== id || seen(whose, id) === null) return
       running.halt.abort()
       await running.over
     },

@@ -39,6 +39,7 @@ const here =
     try {
       return await reprice({
         db,
+        whose: null,
         book: openPriceBook(config.prices),
         trustsCost: trustsCostBy(config),
         dataDir: config.dataDir,

@@ -1,5 +1,5 @@
 import type { Config } from '../core/config.js'
-import { loadConfig } from '../core/config.js'
+import { checkedConfig } from './checked-config.js'
 import { prepareDataFolder } from './data-folder.js'
 import type { Log } from './log.js'
 import { createLog } from './log.js'
@@ -52,7 +52,7 @@ const tell = (message: RoleMessage): Promise<void> =>
  */
 export const runRole = async ({ name, start }: Role): Promise<number> => {
   const supervised = process.send !== undefined
-  const config = loadConfig(process.env, process.cwd())
+  const config = checkedConfig(process.env, process.cwd())
   const log = createLog(name, config.logLevel)
   let running: RunningRole | null = null
   const ending = new AbortController()

@@ -1,4 +1,4 @@
-import { loadConfig } from '../core/config.js'
+import { checkedConfig } from './checked-config.js'
 import type { Command } from './command.js'
 import type { Addresses, House } from './house.js'
 import { startHouse, untilTold } from './house.js'
@@ -29,7 +29,7 @@ export const command: Command = {
   flags: { json: { type: 'boolean', help: 'print one line of JSON, with addresses and pids, once all roles are ready' } },
   async run({ json }) {
     const startedAt = Date.now()
-    const config = loadConfig(process.env, process.cwd())
+    const config = checkedConfig(process.env, process.cwd())
     const log = createLog('weir', config.logLevel)
     const say = (text: string): void => void (json === true || process.stdout.write(text))
     const house = startHouse({

@@ -1,11 +1,13 @@
 import { openDb } from '../clickhouse/open.js'
 import { controlStore } from '../control/store.js'
+import { accessOf } from '../core/access.js'
 import type { Config } from '../core/config.js'
 import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
 import { listen, urlOf } from './listen.js'
 import type { Log } from './log.js'
 import { askProxy } from './proxy-facts.js'
+import { watchConfig } from './reload.js'
 import type { RunningRole } from './role.js'
 import { runRole } from './role.js'
 import { shut } from './shut.js'
@@ -15,8 +17,10 @@ const start = async (config: Config, log: Log, ending: AbortSignal): Promise<Run
   const proxyUrl = urlOf(config.host, config.proxyPort)
   const db = await openDb(config, { schema: 'await', onWait: (sentence) => log.warn(sentence), signal: ending })
   const control = controlStore(config)
+  let access = accessOf(config, Date.now)
   const web = createWebServer({
     config,
+    access: () => access,
     db,
     control,
     health: async () => {
@@ -39,10 +43,20 @@ const start = async (config: Config, log: Log, ending: AbortSignal): Promise<Run
     sqlUrl: null,
   })
   const port = await listen(web, { port: config.webPort, host: config.host, variable: 'WEIR_WEB_PORT' })
+  const unwatch = watchConfig({
+    config,
+    live: new Set(['auth', 'keys']),
+    fixed: new Set(['allowedHosts']),
+    apply: (next) => {
+      access = accessOf(next, Date.now)
+    },
+    log,
+  })
   return {
     ports: { web: port },
     drain: () => Promise.resolve(),
     async stop() {
+      unwatch()
       await shut(web)
       await control.close()
       await db.close()

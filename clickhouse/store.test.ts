@@ -25,6 +25,8 @@ const call = (more: object = {}) => ({
     [1, 'openai/gpt', 'openai', 'gpt-5-mini', 500, 'overloaded', 0, 5000, null],
     [2, 'openai/gpt', 'openai', 'gpt-5-mini', 200, '', 5000, 9000, '0.000000000001'],
   ],
+  attempt_facts: [[1, true, 900, null]],
+  passed_over: [['@eu', 'circuit_open', 1]],
   total_ms: 12,
   input_tokens: 10,
   output_tokens: null,
@@ -49,7 +51,7 @@ describe.each(engines())('$name', ({ name, open }) => {
     await db.insert('requests', lines(call({ tenant_id: tenant })), `exact-${tenant}`)
     const rows = await db.rows(
       'one-call',
-      `SELECT request_id, ts, source_offset, prompt_hash, properties, tags, kv, marks_us, streaming, attempts, cost_lines, cost_total,
+      `SELECT request_id, ts, source_offset, prompt_hash, properties, tags, kv, marks_us, streaming, attempts, attempt_facts, passed_over, cost_lines, cost_total,
         cost_input, input_tokens, output_tokens FROM requests WHERE tenant_id = {tenant:String}`,
       { tenant },
     )
@@ -88,6 +90,8 @@ describe.each(engines())('$name', ({ name, open }) => {
             cost: '0.000000000001',
           },
         ],
+        attempt_facts: [{ n: 1, replayed: true, input_tokens: 900, output_tokens: null }],
+        passed_over: [{ target: '@eu', reason: 'circuit_open', after: 1 }],
         cost_lines: [
           {
             unit: 'input',

@@ -1,22 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import type { DeepReadonly } from './config/deep-readonly.js'
 import { exportDestination } from './config/export-destination.js'
 import { ConfigError, parseConfigFile, type Env } from './config/parse.js'
-import type { provider } from './config/provider.js'
 import { file, type File } from './config/schema.js'
-import type { target } from './config/target.js'
 import type { weirKey } from './config/weir-key.js'
 
-type DeepReadonly<T> = T extends (infer U)[]
-  ? readonly DeepReadonly<U>[]
-  : T extends object
-    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
-    : T
-
-export type TargetConfig = DeepReadonly<z.infer<typeof target>>
 export type WeirKeyConfig = DeepReadonly<z.infer<typeof weirKey>>
-export type ProviderConfig = DeepReadonly<z.infer<typeof provider>>
 export type ExportDestination = DeepReadonly<z.infer<typeof exportDestination>>
 
 /** Everything that can be configured, read once, frozen. Sizes are bytes, times are milliseconds. */

@@ -92,6 +92,17 @@ export interface Attempt {
   readonly startUs: number
   readonly endUs: number
   readonly usageRaw: readonly Raw[]
+  /** It was sent a second time, because the first one met a connection that was being closed (routing.md §6). */
+  readonly replayed?: true
+}
+
+/** A target that was passed over without an attempt. */
+export interface PassedOver {
+  readonly target: string
+  /** `no_credential`, `circuit_open`, ... One whose circuit is open may be tried after all, when nobody else is left. */
+  readonly reason: string
+  /** How many attempts were over by then. */
+  readonly after: number
 }
 
 /** What our cache did for a call. */
@@ -161,6 +172,10 @@ export interface Exchange {
   readonly outcome: Outcome
   readonly error: AnswerError | null
   readonly attempts: readonly Attempt[]
+  /** In the order of time; absent = nobody was. */
+  readonly passedOver?: readonly PassedOver[]
+  /** Of a call that may make several attempts: microseconds until the head went to the client, and no other target could follow. */
+  readonly committedUs?: number
   /** Newest per source. */
   readonly usageRaw: readonly Raw[]
   /** What was asked for and decides the price: service_tier, n, size, quality, ttl_1h ... */

@@ -109,14 +109,14 @@ const routing = rows('routing', {
   'Target-URL': {
     helicone: true,
     perCall: true,
-    later: true,
     grammar: 'an http(s) URL without user, query or fragment',
-    meaning: 'another origin, and a path before that of the call',
+    meaning:
+      'another origin, and a path before that of the call; below. `Helicone-` (also `Helicone-OpenAI-Api-Base`): the path is dropped, with a warning. Bad: 400 in both spellings',
   },
   Fallback: {
     list: true,
     grammar:
-      'a list of at most 7 targets, as openai/gpt-5-mini;ttft=3000, groq;on="429 5xx"; parameters are retries 0 to 10, ttft and timeout in ms, weight 0 to 1000, on',
+      'a list of at most 7 targets, as openai/gpt-5-mini;ttft=3000, "@azure-eu";on="429 5xx"; parameters are retries 0 to 10, ttft and timeout in ms, weight 0 to 1000, on',
     meaning: "targets after the call's own; below",
   },
   Fallbacks: {
@@ -242,7 +242,6 @@ const recording = rows('recording', {
   },
   'Stream-Force-Format': {
     helicone: true,
-    later: true,
     grammar: bool,
     absent: '`false`',
     meaning: 'every piece of a stream that is sent ends where an event ends; the bytes stay the same',

@@ -11,6 +11,7 @@ test('each value says where it came from, and no secret is shown', () => {
   writeFileSync(
     join(dir, 'weir.yaml'),
     `defaultProvider: groq
+keys: [{ name: app, sha256: ${'abc0'.repeat(16)} }]
 exports:
   - { name: langfuse, profile: langfuse, endpoint: "http://pk:sk-canary-1@lf.example/api?key=canary-2", headers: { x-custom: "canary-\${N}" } }
 `,
@@ -32,12 +33,14 @@ exports:
     key: 'exports.langfuse.profile',
     value: '"langfuse"',
     source: 'file',
-    name: 'line 3',
+    name: 'line 4',
   })
   expect(of('exports.langfuse.protocol')).toMatchObject({ source: 'default' })
   expect(of('exports.langfuse.endpoint')?.value).toBe('"http://••••••@lf.example/api?••••••"')
   expect(of('exports.otel.endpoint')).toMatchObject({ source: 'environment', name: 'OTEL_EXPORTER_OTLP_ENDPOINT' })
   expect(of('databaseUrl')?.value).toBe('"postgres://••••••@db/weir"')
+  // The digest of a key that people made up themselves would be guessed.
+  expect([of('keys.app.sha256')?.value, of('keys.app.tenant')?.value]).toEqual(['"••••••"', '"default"'])
   expect(of('adminSecret')?.value).toBe('"••••••"')
   expect(JSON.stringify(settings)).not.toContain('canary')
 })

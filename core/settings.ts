@@ -33,7 +33,7 @@ const otelVariables = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP
 
 const mask = '••••••'
 /** Names whose value is a secret whatever it looks like; header values are, because people put credentials into any of them. */
-const secret = /(key|secret|token|authorization|password|cookie)$|(^|\.)headers\./i
+const secret = /(key|secret|token|sha256|authorization|password|cookie)$|(^|\.)headers\./i
 
 const withoutSecrets = (key: string, value: unknown): unknown => {
   if (typeof value !== 'string' || value === '') return value

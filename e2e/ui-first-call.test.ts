@@ -70,7 +70,7 @@ test('a stranger opens the page, sends one call, sees it arrive, and reads what 
     expect(shown).toContain(`$${amount}`)
   }
   await drawer.getByRole('tab', { name: 'Timing' }).click()
-  await drawer.getByText('It took 1 attempt.').waitFor()
+  await drawer.getByText('One attempt.').waitFor()
   await drawer.getByRole('tab', { name: 'Raw' }).click()
   await drawer.getByRole('button', { name: 'As sent' }).click()
   await drawer.getByRole('region', { name: 'Request' }).getByText(prompt).waitFor()

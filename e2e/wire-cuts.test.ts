@@ -96,6 +96,8 @@ const play = async ({ tape, way, at, name }: Playing): Promise<void> => {
     headers: {
       ...callerHeaders(tape),
       'weir-stream-usage': 'off',
+      // An upstream that holds would be read on at Bedrock, whose answers are drained, for two minutes.
+      'weir-disconnect': 'abort',
       'x-play': name,
       'weir-property-play': name,
       'content-length': String(tape.requestBody.length),

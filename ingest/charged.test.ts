@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Db } from '../clickhouse/db.js'
 import { openTestDb } from '../clickhouse/testing.js'
 import type { Exchange } from '../core/exchange.js'
+import { tenantId } from '../core/tenant.js'
 import { consume, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
 import { createMetrics } from './metrics.js'
@@ -256,7 +257,7 @@ test('the verdict stands in the row, for exporters', async () => {
   const cut = response(tenant, 1, { outcome: 'client_abort', finishReason: null })
   const events = [cut, read(tenant, 2), read(tenant, 3)]
   await drained(sourceOf(`${tenant}-a`, ...events))
-  expect([...(await storedVerdicts(db, events))].sort()).toEqual([
+  expect([...(await storedVerdicts(db, tenantId(tenant), events))].sort()).toEqual([
     [idOf(2), { usd: '0.00001', source: 'estimated' }],
     [idOf(3), { usd: '0.00021', source: 'wire' }],
   ])

@@ -1,5 +1,6 @@
 import type { Exchange } from '../core/exchange.js'
 import { PartitionMoved, type Gap, type Source, type SourceRecord } from '../journal/port.js'
+import { byTenant } from './by-tenant.js'
 import type { DeadLetters, DeadReason } from './dead-letters.js'
 import { chargedOf, createChargeBook, mayBeCharged, type Charge, type ChargeBook } from './enrich/charges.js'
 import type { Enriched } from './enrich/enriched.js'
@@ -137,7 +138,7 @@ export const consume = (options: Options): Consumer => {
     return taken
   }
 
-  /** Charges of earlier rows, for those calls that may tell the usage of one; asked once for all of them. */
+  /** Charges of earlier rows, for those calls that may tell the usage of one; asked once for all of a tenant. */
   const chargesFor = async (
     batch: Batch,
     calls: readonly { readonly exchange: Exchange; readonly at: number; readonly known: Known }[],
@@ -147,8 +148,12 @@ export const consume = (options: Options): Consumer => {
     if (readings.length === 0) return new Map()
     // The batch before this one may hold the row that was charged: it is in the store first.
     await inserted
-    const charges = await store.chargesBefore(batch.partition, readings, halt.signal)
-    return new Map(readings.map(({ at }, i) => [at, charges[i] ?? []]))
+    const found = new Map<number, readonly Charge[]>()
+    for (const [tenant, own] of byTenant(readings, ({ exchange }) => exchange.tenant)) {
+      const charges = await store.chargesBefore(tenant, batch.partition, own, halt.signal)
+      for (const [i, { at }] of own.entries()) found.set(at, charges[i] ?? [])
+    }
+    return found
   }
 
   /** Makes the rows of one read. What has to be asked for is asked for all its calls together; most reads ask nothing. */

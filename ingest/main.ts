@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import type { Config } from '../core/config.js'
 import type { Db } from '../clickhouse/db.js'
 import type { PriceBook } from '../core/prices/book.js'
+import { byTenant } from './by-tenant.js'
 import { consume, storeBounds, type Enrich, type EventLog } from './consume.js'
 import { openDeadLetters, type DeadLetters } from './dead-letters.js'
 import { enrich as enrichWith } from './enrich/enrich.js'
-import { nothingKnown } from './enrich/known.js'
+import { nothingKnown, type Charged } from './enrich/known.js'
 import { trustsCostBy, type TrustsCost } from './enrich/trusts-cost.js'
 import { createExporter } from './export/exporter.js'
 import { consumerOf, openOutbox, type DestinationState, type Verdicts } from './export/outbox.js'
@@ -113,11 +114,13 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
     const { committed } = await source.progress(partition, storeConsumer)
     const stored = readings.filter(({ at }) => at < committed)
     if (stored.length === 0) return new Map()
-    const byId = await storedVerdicts(
-      db,
-      stored.map(({ exchange }) => exchange),
-    )
-    return new Map(stored.map(({ at, exchange }) => [at, byId.get(exchange.id) ?? null]))
+    const found = new Map<number, Charged | null>()
+    for (const [tenant, own] of byTenant(stored, ({ exchange }) => exchange.tenant)) {
+      const exchanges = own.map(({ exchange }) => exchange)
+      const byId = await storedVerdicts(db, tenant, exchanges)
+      for (const { at, exchange } of own) found.set(at, byId.get(exchange.id) ?? null)
+    }
+    return found
   }
   // What a re-pricing that was killed had begun: half of it may be in the sums already.
   if (await finishReprice(db, config.dataDir)) log.info({}, 'Finished what an interrupted re-pricing had begun to write.')

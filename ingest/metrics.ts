@@ -16,6 +16,8 @@ export interface CallFacts {
   readonly inputTokens: number | null
   readonly outputTokens: number | null
   readonly costUsd: number | null
+  /** What a hit of the cache did not cost. */
+  readonly savedUsd: number | null
   readonly unpriced: boolean
   readonly attempts: readonly (readonly [target: string, errorKind: string])[]
 }
@@ -34,6 +36,7 @@ export const factsOf = ({ row, exchange }: Enriched): CallFacts => ({
   inputTokens: row.input_tokens,
   outputTokens: row.output_tokens,
   costUsd: row.cost_total === null ? null : Number(row.cost_total),
+  savedUsd: row.cost_saved === null ? null : Number(row.cost_saved),
   unpriced: row.cost_status === 'unpriced',
   attempts: exchange.attempts.map((attempt) => [attempt.target, attempt.errorKind] as const),
 })
@@ -61,6 +64,7 @@ const table = {
   ],
   attempts: ['weir_attempts_total', 'Sends to a target.', ['target', 'error_kind'], null],
   cost: ['weir_cost_usd_total', 'Cost of stored calls, USD; exact sums are in the store.', ['provider', 'model'], null],
+  saved: ['weir_cache_saved_usd_total', 'What answers from the cache would have cost, USD.', ['provider', 'model'], null],
   unpriced: ['weir_unpriced_total', 'Calls whose price is not known.', ['provider', 'model'], null],
   ingested: ['weir_ingest_events_total', 'Events read from the log and stored.', [], null],
   retries: ['weir_ingest_retries_total', 'Inserts that failed and were tried again.', [], null],
@@ -130,6 +134,7 @@ export const createMetrics = (): Metrics => {
   const requests = counter(table.requests)
   const attempts = counter(table.attempts)
   const cost = counter(table.cost)
+  const saved = counter(table.saved)
   const unpriced = counter(table.unpriced)
   const ingested = counter(table.ingested)
   const retries = counter(table.retries)
@@ -162,6 +167,7 @@ export const createMetrics = (): Metrics => {
     const who = { provider: provider(facts.provider), model: name }
     requests.inc({ ...who, outcome: facts.outcome, error_kind: facts.errorKind })
     if (facts.costUsd !== null && facts.costUsd > 0) cost.inc(who, facts.costUsd)
+    if (facts.savedUsd !== null && facts.savedUsd > 0) saved.inc(who, facts.savedUsd)
     if (facts.unpriced) unpriced.inc(who)
     for (const [to, errorKind] of facts.attempts) attempts.inc({ target: target(to), error_kind: errorKind })
   }

@@ -279,6 +279,8 @@ export const enrichedFrom = (
       attempt.endUs,
       i + 1 === event.attempts.length ? cost.totalUsd : null,
     ]),
+    attempt_facts: [],
+    passed_over: [],
     cache_status: '',
     cached_from: '00000000-0000-0000-0000-000000000000',
     saved_tokens: null,

@@ -1,6 +1,6 @@
-import { timingSafeEqual } from 'node:crypto'
 import express, { type Express, type Request, type Response } from 'express'
-import { isLoopback, type Config } from '../core/config.js'
+import { accessOf, letIn, type Access } from '../core/access.js'
+import type { Config } from '../core/config.js'
 import type { ShippingState } from '../journal/kafka/shipper-thread.js'
 import type { JournalWriter } from '../journal/port.js'
 import type { ProxyMetrics } from './metrics.js'
@@ -14,6 +14,8 @@ export interface AdminDeps {
   readonly draining: () => boolean
   /** Why new calls are refused for now; `null` = they are not. */
   readonly saturated: () => string | null
+  /** What of Redis does not answer; `null` = all does, or there is none. */
+  readonly storeAway: () => string | null
 }
 
 /** Causes for which the proxy is degraded or not ready (reliability.md §9). */
@@ -21,10 +23,12 @@ export const proxyCauses = ({
   journal,
   shipping,
   saturated,
-}: Pick<AdminDeps, 'journal' | 'shipping' | 'saturated'>): readonly { cause: string; detail: string }[] => {
+  storeAway,
+}: Pick<AdminDeps, 'journal' | 'shipping' | 'saturated' | 'storeAway'>): readonly { cause: string; detail: string }[] => {
   const { full, shedsBodies, bytes, limitBytes } = journal.state
   const busy = saturated()
   const trouble = shipping?.().trouble ?? null
+  const away = storeAway()
   return [
     ...(trouble === null ? [] : [{ cause: 'kafka_unreachable', detail: `Events wait in the journal: ${trouble.message}` }]),
     ...(full !== null ? [{ cause: 'journal_full', detail: full.message }] : []),
@@ -36,12 +40,20 @@ export const proxyCauses = ({
           },
         ]
       : []),
+    ...(away === null ? [] : [{ cause: 'store_unreachable', detail: away }]),
     ...(busy === null ? [] : [{ cause: 'saturated', detail: busy }]),
   ]
 }
 
 /** What is not hot: health and metrics, on Express. */
 export const adminApp = (deps: AdminDeps): Express => {
+  let known: { readonly config: Config; readonly access: Access } | null = null
+  /** Made anew when the configuration is another. */
+  const accessNow = (): Access => {
+    const config = deps.config()
+    if (known?.config !== config) known = { config, access: accessOf(config, Date.now) }
+    return known.access
+  }
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
@@ -60,17 +72,13 @@ export const adminApp = (deps: AdminDeps): Express => {
     })
   })
   app.get('/metrics', async (req: Request, res: Response) => {
-    const { host, adminSecret } = deps.config()
-    if (!isLoopback(host) && !bearerIs(req.headers.authorization, adminSecret))
-      return void res.status(401).json({ error: 'Off loopback /metrics wants `Authorization: Bearer <WEIR_ADMIN_SECRET>`.' })
+    const key = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? null
+    const { refused } = letIn(accessNow(), key, ['read-metrics'])
+    if (refused !== null)
+      return void res.status(refused.fault === 'scope' ? 403 : 401).json({
+        error: `${refused.message} /metrics takes it as \`Authorization: Bearer <key>\`; it needs the scope read-metrics.`,
+      })
     res.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics())
   })
   return app
-}
-
-const bearerIs = (header: string | undefined, secret: string | null): boolean => {
-  if (header === undefined || secret === null) return false
-  const given = Buffer.from(header.replace(/^Bearer\s+/i, ''))
-  const wanted = Buffer.from(secret)
-  return given.length === wanted.length && timingSafeEqual(given, wanted)
 }

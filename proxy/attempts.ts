@@ -1,4 +1,4 @@
-import type { Attempt, ErrorKind } from '../core/exchange.js'
+import type { Attempt, ErrorKind, Exchange, PassedOver } from '../core/exchange.js'
 
 /** What one attempt, or a target that was passed over, looks like in `Weir-Attempts`. */
 interface Said {
@@ -14,11 +14,20 @@ interface Said {
 /** Why a target was passed over without an attempt. */
 export type Skipped = 'no_credential' | 'circuit_open' | 'denied' | 'body_unalterable'
 
-/** A name as a quoted string of a structured field. */
-export const quoted = (name: string): string =>
-  /^[\x20-\x7e]*$/.test(name) && !/["\\]/.test(name)
-    ? `"${name}"`
-    : `"${encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@')}"`
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+let [lastName, lastQuoted] = ['', '""']
+
+/** A name as a quoted string of a structured field. Calls come many to the same target. */
+export const quoted = (name: string): string => {
+  if (name !== lastName)
+    [lastName, lastQuoted] = [
+      name,
+      plain.test(name)
+        ? `"${name}"`
+        : `"${encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@')}"`,
+    ]
+  return lastQuoted
+}
 
 /** One member of `Weir-Attempts` (headers.md §4). */
 export const saidOf = ({ name, status, kind, ms, replayed }: Said): string => {
@@ -35,6 +44,10 @@ export class Attempts {
   over: Attempt[] = []
   /** What `Weir-Attempts` says of them and of targets passed over, in the order of time. */
   readonly said: string[] = []
+  /** Targets that were passed over. */
+  readonly passedOver: PassedOver[] = []
+  /** Microseconds after the call's start at which the head went to the client; `null` = it has not. */
+  committedUs: number | null = null
   /** An attempt is under way, or its answer is being relayed: the call's own end is its end. */
   open = false
   /** Microseconds after the call's start. */
@@ -53,8 +66,17 @@ export class Attempts {
     return this.open ? this.over : this.over.slice(0, -1)
   }
 
+  /** What the row tells of them beside the attempts themselves. */
+  facts(): Pick<Exchange, 'passedOver' | 'committedUs'> {
+    return {
+      ...(this.passedOver.length === 0 ? {} : { passedOver: this.passedOver }),
+      ...(this.committedUs === null ? {} : { committedUs: this.committedUs }),
+    }
+  }
+
   skip(name: string, why: Skipped): void {
     this.said.push(`${quoted(name)};skipped=${why}`)
+    this.passedOver.push({ target: name, reason: why, after: this.over.length })
   }
 
   close(attempt: Attempt, replayed: boolean): void {

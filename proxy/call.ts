@@ -1,3 +1,4 @@
+import type { WeirError } from '../core/errors.js'
 import type { Identity } from '../core/exchange.js'
 import type { Provider } from '../core/providers/registry.js'
 import type { Route } from '../core/providers/routes.js'
@@ -15,6 +16,8 @@ export interface Target {
   /** Path and query at the origin, as sent. */
   readonly path: string
   readonly route: Route
+  /** A caller gave the address: it gets no key of ours, and no socket is shared with it. Absent = no. */
+  readonly byCaller?: boolean
 }
 
 /** Ask for it and hide the chunk it comes in; ask and leave the chunk; touch nothing. */
@@ -30,8 +33,10 @@ export interface Call {
   readonly endpoint: string
   /** `null` on a unified path until the body has named a model. */
   readonly target: Target | null
-  /** The unified path `/v1/...` the body decides about; `null` when the path named a provider. */
+  /** The unified path `/v1/...` the body decides about, or the list of models; `null` when the path named a provider. */
   readonly unifiedPath: string | null
+  /** Why it may not go where its caller wants it to; `null` = it may. */
+  readonly refused: WeirError | null
   /** Flat name-value pairs for the upstream; latin1 as received; no host, no length, nothing of ours. */
   readonly headers: readonly string[]
   /** Keys given by `Weir-<Provider>-Key`, by provider name. */

@@ -25,8 +25,12 @@ export interface ChainTarget {
   /** Flat pairs in the place of the caller's; `null` = the caller's. */
   readonly headers: readonly string[] | null
   readonly override: JsonObject | null
+  /** Flat pairs of weir.yaml, beside all others and in the place of those of the same name; `null` = none. */
+  readonly added: readonly string[] | null
   /** A provider key of its own, from weir.yaml; `null` = none. */
   readonly key: string | null
+  /** Why the caller's Weir key may not go there: it is passed over. `null` = it may. */
+  readonly denied: string | null
 }
 
 /** Where a call may go, one after the other, and what it asks of the tries. */

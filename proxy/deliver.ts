@@ -12,6 +12,7 @@ import type { Deadlines, Watched } from './deadlines.js'
 import type { Pricing } from './deliver/cost-in-answer.js'
 import type { TellCost } from './deliver/tell-cost.js'
 import { isWhole } from './deliver/whole-answer.js'
+import { wholeEventsOf, type WholeEvents } from './deliver/whole-events.js'
 import { WithoutUsageEvent } from './deliver/without-usage-event.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord, type Ending } from './record.js'
@@ -76,6 +77,8 @@ class Delivery implements Sink, Watched, Leavable {
   #whole = false
   /** Takes out the event that is there for us alone. */
   #hiding: WithoutUsageEvent | null = null
+  /** Lets bytes go out event by event, where the caller wants that. */
+  #forming: WholeEvents | null = null
   /** Where the caller wants the cost. `head`: the head is not written and the body held, until it is known. */
   #costIn: 'head' | 'trailer' | null = null
   #pricing: Promise<TellCost> | null = null
@@ -122,6 +125,7 @@ class Delivery implements Sink, Watched, Leavable {
       // What is promised to the client may be more than it gets.
       if (told >= 0) dropHeader(relayed, 'content-length')
     }
+    if (record.call?.wholeEvents === true) this.#forming = wholeEventsOf(contentType, record.responseEncoding)
     const contentLength = this.#hiding === null ? told : -1
     if (record.target?.route.lane === 'llm')
       record.reader =
@@ -148,7 +152,9 @@ class Delivery implements Sink, Watched, Leavable {
           ? 'array'
           : isJsonLines(contentType)
             ? 'lines'
-            : null
+            : contentType === 'application/vnd.amazon.eventstream'
+              ? 'frames'
+              : null
     if (hasDate) this.#res.sendDate = false
     this.#headers = relayed
     const tellsCost = record.call !== null && (record.call.costReport || record.call.trailers) && record.cache?.status !== 'hit'
@@ -190,6 +196,7 @@ class Delivery implements Sink, Watched, Leavable {
     if (this.#costIn === 'trailer') headers.push('trailer', 'Weir-Cost, Weir-Cost-Source')
     try {
       this.#res.writeHead(status, statusText, headers)
+      this.#record.committed()
       return true
     } catch (cause) {
       const error = new WeirError('upstream_bad_response', 'The upstream sent a header that cannot be relayed.', { cause })
@@ -214,13 +221,14 @@ class Delivery implements Sink, Watched, Leavable {
         this.#reply.body.begun?.()
       }
     }
-    const chunk = this.#hiding === null ? came : this.#hiding.push(came)
-    record.response?.push(chunk)
-    record.tap?.data(chunk)
+    const seen = this.#hiding === null ? came : this.#hiding.push(came)
+    record.response?.push(seen)
+    record.tap?.data(seen)
     if (this.#unseen) {
       if (record.drain !== null && this.#received - this.#seenBytes > mostDrainedBytes) this.#leave()
       return
     }
+    const chunk = this.#forming === null ? seen : this.#forming.push(seen)
     if (this.#released) return this.#write(chunk)
     if (this.#held !== null) {
       if (this.#costIn !== 'head' || this.#received <= mostHeldBytes) return void this.#held.push(chunk)
@@ -250,20 +258,26 @@ class Delivery implements Sink, Watched, Leavable {
     this.#holdTimer = setTimeout(() => this.#finish(), terminalWaitMs)
   }
 
-  /** What was kept back, because it might have been the event that is hidden, goes the way of all else. */
-  #flushHiding(): void {
-    const rest = this.#hiding?.end()
-    if (rest === undefined || rest.length === 0) return
-    this.#record.response?.push(rest)
-    this.#record.tap?.data(rest)
-    if (this.#unseen) return
+  /** What was kept back, because it might have been the event that is hidden, or is a part of one, goes the way of all else. */
+  #flushKept(): void {
+    const hidden = this.#hiding?.end()
+    if (hidden !== undefined && hidden.length > 0) {
+      this.#record.response?.push(hidden)
+      this.#record.tap?.data(hidden)
+      if (!this.#unseen) this.#passOn(this.#forming === null ? hidden : this.#forming.push(hidden))
+    }
+    if (this.#forming !== null && !this.#unseen) this.#passOn(this.#forming.end())
+  }
+
+  #passOn(rest: Buffer): void {
+    if (rest.length === 0) return
     if (this.#released) this.#write(rest)
     else this.#held = [...(this.#held ?? []), rest]
   }
 
   end(): void {
     this.#upstreamOver = true
-    this.#flushHiding()
+    this.#flushKept()
     if (this.#released) return this.#close()
     this.#finish()
   }
@@ -306,7 +320,8 @@ class Delivery implements Sink, Watched, Leavable {
       !facts.notes.some((note) => hidesTheEnd.has(note))
     ) {
       const error = new WeirError('upstream_reset', 'The stream ended without its last event.')
-      if (this.#form !== null) return this.#breakOff(error)
+      // What a model of somebody's own ends with on Bedrock is not known well enough for that.
+      if (this.#form !== null && this.#form !== 'frames') return this.#breakOff(error)
       // Nothing of ours can be put into an encoded answer, or past a promised length: the row alone tells.
       if (this.#record.responseEncoding !== null) ending = { ...endingOf(error), status }
     } else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
@@ -350,7 +365,7 @@ class Delivery implements Sink, Watched, Leavable {
 
   fail(cause: Error): void {
     const { reader } = this.#record
-    this.#flushHiding()
+    this.#flushKept()
     if (this.#released || reader?.terminal === true) {
       this.#upstreamOver = true
       this.#upstreamWhole = false
@@ -378,13 +393,18 @@ class Delivery implements Sink, Watched, Leavable {
       const { code, message } = error
       const event =
         this.#form !== null && this.#onBoundary
-          ? errorEvent(this.#family, this.#form, { code, message, param: null, id: this.#record.id })
+          ? errorEvent(this.#family, this.#form, { code, message, param: null, id: this.#record.id }, this.#events())
           : null
       this.#release()
       // Cut inside an event, or where a length was promised.
       if (event === null) this.#destroyAfterFlush()
       else this.#res.end(event)
     })
+  }
+
+  /** How many have gone out. */
+  #events(): number {
+    return this.#record.reader?.facts().events ?? 0
   }
 
   /** What came still goes out; then the connection breaks, as the upstream's did. */

@@ -6,45 +6,53 @@ import { isLoopback, type Config } from '../core/config.js'
 import { WeirError } from '../core/errors.js'
 import { uuidv7 } from '../core/ids.js'
 import { providersFrom } from '../core/providers/registry.js'
+import { weirKeyring } from '../core/weir-keys.js'
 import type { ShippingState } from '../journal/kafka/shipper-thread.js'
 import type { JournalWriter } from '../journal/port.js'
-import { adminApp } from './admin.js'
+import { adminApp, proxyCauses } from './admin.js'
 import { admitBy } from './admit/admit.js'
+import { keyPlaces } from './admit/key-places.js'
 import { isAllowedHost } from './allowed-host.js'
 import { watchDeadlines } from './deadlines.js'
 import { pricingOnDemand } from './deliver/cost-in-answer.js'
 import { Drains } from './drains.js'
+import { echoBy, echoedIn } from './echo/echo.js'
 import { callerBy } from './identify/caller.js'
+import { addressesBy } from './identify/addresses.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/fingerprint.js'
 import { proxyMetrics } from './metrics.js'
+import { listModelsBy } from './models/list-models.js'
 import { estimateOnDemand } from './obtain/failover/estimate-on-demand.js'
 import { Latencies } from './obtain/failover/latencies.js'
 import { openCircuits } from './obtain/failover/open-circuits.js'
+import { guardBy } from './obtain/guard/guard.js'
+import { thisNetwork, type Network } from './obtain/guard/network.js'
 import { obtainBy } from './obtain/obtain.js'
 import { openPools } from './obtain/pools.js'
 import { chargesOnDemand } from './obtain/limits/charges-on-demand.js'
 import { limitsBy } from './obtain/limits/limits.js'
 import { CallRecord } from './record.js'
 import type { BreakerStore } from './state/breaker-store.js'
-import { openMemoryBreaker } from './state/memory-breaker.js'
+import { openBreaker } from './state/open-breaker.js'
 import type { CacheStore } from './state/cache-store.js'
 import { openCacheStore } from './state/open-cache.js'
 import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
+import { openRedis } from './state/open-redis.js'
+import { openSharedSecret } from './state/shared-secret.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
 import { upgradeBy } from './relay/upgrade.js'
 import { serveBy, type House } from './serve.js'
 import { shippingMetrics } from './shipping-metrics.js'
-import { serverSecret } from './server-secret.js'
 
 export interface ProxyDeps {
   readonly config: Config
   readonly journal: JournalWriter
   /** Milliseconds since the epoch. */
   readonly now?: () => number
-  /** Remembers which targets fail. Default: in this process. */
+  /** Remembers which targets fail. Default: as configured. */
   readonly breaker?: BreakerStore
   /** From 0 to 1, for what is left to chance: waits, draws. */
   readonly random?: () => number
@@ -55,6 +63,8 @@ export interface ProxyDeps {
   readonly limitStore?: LimitStore
   /** Where answers are kept. Default: as configured. Closed with the proxy. */
   readonly cacheStore?: CacheStore
+  /** How names are resolved, and which addresses are public. Default: as it is; only tests know better. */
+  readonly network?: Network
 }
 
 export interface Proxy {
@@ -82,6 +92,7 @@ export const startProxy = async ({
   limitStore,
   cacheStore,
   breaker,
+  network = thisNetwork,
 }: ProxyDeps): Promise<Proxy> => {
   let config = first
   /** Balancers are told to look elsewhere. */
@@ -89,20 +100,25 @@ export const startProxy = async ({
   /** And `drain.delay` is over: no new call is taken. */
   let refusing = false
   const monotonic = (): number => performance.now()
-  const circuits = breaker ?? openMemoryBreaker(monotonic)
+  const [redis, sharedSecret] = await Promise.all([openRedis({ config: first, log }), openSharedSecret({ config: first, log })])
+  const storeAway = (): string | null => redis?.away() ?? null
+  const circuits = breaker ?? openBreaker(redis, monotonic)
   const metrics = proxyMetrics(
     () => journal.state,
     () => openCircuits(circuits),
+    () => proxyCauses({ journal, shipping: shipping ?? null, saturated, storeAway }),
   )
   if (shipping !== undefined) shippingMetrics(metrics.registry, shipping)
   const deadlines = watchDeadlines(monotonic)
-  const secret = serverSecret(first.dataDir)
+  const { secret } = sharedSecret
   const fingerprint = fingerprinter(secret)
   const cacheSecret = createSecretKey(secret)
-  const store = cacheStore ?? (await openCacheStore({ config: first, now, log }))
-  const levels = limitStore ?? (await openLimitStore({ config: first, now, log }))
+  const store = cacheStore ?? (await openCacheStore({ config: first, redis, now }))
+  const levels = limitStore ?? openLimitStore({ config: first, redis, now, log })
   const collected = { held: 0, limitBytes: first.cache.memory }
   const drains = new Drains()
+  const places = keyPlaces()
+  const ownPorts = new Set<number>()
   const latencies = new Latencies(monotonic)
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
@@ -116,8 +132,11 @@ export const startProxy = async ({
     const pricesFailed = (cause: unknown): void => log.error({ err: cause }, 'The prices cannot be opened.')
     const pricing = pricingOnDemand(of.prices, pricesFailed)
     const delivery = { deadlines, slowReaderMs: of.timeouts.slowReader, pricing, drains }
-    const relay = relayBy({ config: of, deadlines, delivery })
-    const pools = openPools(of.timeouts.connect)
+    const guard = guardBy({ config: of, providers, network, ownPorts })
+    const addresses = addressesBy({ config: of, providers, guard })
+    const keys = weirKeyring(of, now)
+    const relay = relayBy({ config: of, deadlines, delivery, guard })
+    const pools = openPools(of.timeouts.connect, guard)
     const bodies = {
       limitBytes: of.ceilings.body,
       memoryBytes: 10 * mebi,
@@ -143,8 +162,11 @@ export const startProxy = async ({
         const busy = saturated()
         if (busy !== null) throw new WeirError('saturated', busy)
       },
-      identify: identifyBy({ config: of, providers, fingerprint, caller: callerBy(fingerprint) }),
-      admit: admitBy({ config: of, providers, bodies }),
+      takePlace: (record, call) => {
+        record.place = places.take(call, of.ceilings.inFlightPerKey)
+      },
+      identify: identifyBy({ config: of, providers, keys, caller: callerBy({ config: of, keys, fingerprint }), addresses }),
+      admit: admitBy({ config: of, providers, bodies, addresses }),
       obtain: obtainBy({
         config: of,
         pools,
@@ -162,10 +184,18 @@ export const startProxy = async ({
       }),
       limitRelayed: limits.relayed,
       relay: relay.web,
+      models: listModelsBy({ config: of, providers, pools }),
       delivery,
-      closed: metrics.closed,
+      closed: (record) => {
+        metrics.closed()
+        record.place?.leave()
+        record.place = null
+      },
       failed: (cause) => log.error({ err: cause }, 'A call failed inside Weir.'),
     }
+    // Nothing of it is kept.
+    const unrecorded = { ...recording, config: { ...of, bodies: { ...of.bodies, store: false } } }
+    echo = echoBy({ config: of, house, record: () => new CallRecord(uuidv7(now()), unrecorded) })
     const upgrade = upgradeBy({ house, relay, connectMs: of.timeouts.connect, now })
     serve = serveBy(house)
     serveUpgrade = upgrade
@@ -178,6 +208,7 @@ export const startProxy = async ({
     }
   }
   let serve: ReturnType<typeof serveBy>
+  let echo: ReturnType<typeof echoBy>
   let serveUpgrade: ReturnType<typeof upgradeBy>
   let furnished = furnish(first)
 
@@ -188,10 +219,11 @@ export const startProxy = async ({
     metrics,
     draining: () => draining,
     saturated,
+    storeAway,
   })
   const door = (req: IncomingMessage, res: ServerResponse): void => {
     const url = req.url ?? '/'
-    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) {
+    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) {
       const error = new WeirError(
         'policy_denied',
         `This Weir does not answer for the host name "${(req.headers.host ?? '').slice(0, 100)}". Add it to allowedHosts in weir.yaml.`,
@@ -199,6 +231,11 @@ export const startProxy = async ({
       return writeRefusal(res, 403, refusalHeaders('openai-chat', error), refusalBytes('openai-chat', error, ''))
     }
     if (ownPath(url)) return void admin(req, res)
+    const echoed = echoedIn(url)
+    if (echoed !== null) {
+      metrics.opened()
+      return void echo(req, res, echoed).finally(metrics.closed)
+    }
     void serve(req, res)
   }
   const server = createServer(
@@ -209,7 +246,7 @@ export const startProxy = async ({
   // Refused like any other call of its path, with a row.
   server.on('checkExpectation', door)
   server.on('upgrade', (req, socket, head) => {
-    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config.allowedHosts)) return void socket.destroy()
+    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) return void socket.destroy()
     serveUpgrade(req, socket, head)
   })
   const sockets = new Set<Socket>()
@@ -241,10 +278,13 @@ export const startProxy = async ({
     })
   })
 
+  const { port } = server.address() as AddressInfo
+  ownPorts.add(port)
+
   /** Cache and levels are on disk, or as much of them as a short while allows. */
   const kept = (): Promise<unknown> =>
     Promise.race([
-      Promise.all([store.close(), levels.close()]),
+      Promise.all([store.close(), levels.close(), sharedSecret.close(), redis?.close()]),
       new Promise((resolve) => setTimeout(resolve, cacheCloseMs).unref()),
     ])
 
@@ -282,7 +322,7 @@ export const startProxy = async ({
     deadlines.close()
   }
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     drain,
     stop,
     reload: (next) => {

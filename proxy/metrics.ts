@@ -34,7 +34,19 @@ export interface ProxyMetrics {
   unenforced(fault: LimitFault): void
 }
 
-const mostModels = 200
+const mostNames = 200
+
+/** Callers choose the names of models, and of providers by their address: not all of them become labels. */
+const fewNames = (): ((name: string) => string) => {
+  const known = new Set<string>()
+  return (name) => {
+    if (!known.has(name)) {
+      if (known.size >= mostNames) return '_other'
+      known.add(name)
+    }
+    return name
+  }
+}
 
 /** Counts per label set in a plain map; they become prom-client's only when somebody asks. */
 class LabelledCount {
@@ -50,18 +62,17 @@ class LabelledCount {
   }
 }
 
+const knownCauses = ['journal_full', 'journal_high', 'store_unreachable', 'saturated'] as const
+
 /** What the proxy tells at /metrics (traces.md §7). Per call it costs one look-up in a map. */
-export const proxyMetrics = (journal: () => JournalState, circuits: () => Iterable<OpenCircuit>): ProxyMetrics => {
+export const proxyMetrics = (
+  journal: () => JournalState,
+  circuits: () => Iterable<OpenCircuit>,
+  causes: () => readonly { readonly cause: string }[],
+): ProxyMetrics => {
   const registry = new Registry()
-  const models = new Set<string>()
-  /** Callers choose the names of models: not all of them become labels. */
-  const named = (model: string): string => {
-    if (!models.has(model)) {
-      if (models.size >= mostModels) return '_other'
-      models.add(model)
-    }
-    return model
-  }
+  const modelName = fewNames()
+  const providerName = fewNames()
   const requests = new LabelledCount()
   const cached = new LabelledCount()
   const unenforced = new LabelledCount()
@@ -118,7 +129,18 @@ export const proxyMetrics = (journal: () => JournalState, circuits: () => Iterab
     registers: [registry],
     collect() {
       this.reset()
-      for (const { provider, model, state } of circuits()) this.inc({ provider, model: named(model), state })
+      for (const { provider, model, state } of circuits())
+        this.inc({ provider: providerName(provider), model: modelName(model), state })
+    },
+  })
+  new Gauge({
+    name: 'weir_degraded',
+    help: '1 while the cause holds.',
+    labelNames: ['cause'],
+    registers: [registry],
+    collect() {
+      const holding = new Set(causes().map(({ cause }) => cause))
+      for (const cause of knownCauses) this.set({ cause }, holding.has(cause) ? 1 : 0)
     },
   })
   const overhead = new Histogram({
@@ -151,8 +173,9 @@ export const proxyMetrics = (journal: () => JournalState, circuits: () => Iterab
     closed: () => void inFlight--,
     unknownPath: () => void unknownPaths++,
     unenforced: (reason) => unenforced.add(reason, () => ({ reason })),
-    ended: ({ provider, model: asked, outcome, errorKind, cache, sentUs }) => {
-      const model = named(asked)
+    ended: ({ provider: at, model: asked, outcome, errorKind, cache, sentUs }) => {
+      const provider = providerName(at)
+      const model = modelName(asked)
       requests.add(`${provider}|${model}|${outcome}|${errorKind}`, () => ({ provider, model, outcome, error_kind: errorKind }))
       if (cache !== null) cached.add(cache, () => ({ result: cache }))
       if (sentUs !== null) overhead.observe(sentUs / 1e6)

@@ -32,7 +32,8 @@ const noHeaders: readonly string[] = []
 export const ownHeaders = (record: CallRecord, failed: boolean, beside: readonly string[] = noHeaders): string[] => {
   const { call, target, asked } = record
   const headers = ['weir-id', record.id]
-  if (target !== null && !failed) {
+  const isChosen = target !== null && (!failed || record.started)
+  if (isChosen) {
     headers.push('weir-provider', target.provider.name)
     if (asked?.model) headers.push('weir-model', printable(asked.model))
   }
@@ -47,9 +48,11 @@ export const ownHeaders = (record: CallRecord, failed: boolean, beside: readonly
   if (record.warnings.length > 0) headers.push('weir-warning', record.warnings.join(', '))
   if (call?.twins) {
     headers.push('helicone-id', call.identity.clientRequestId ?? record.id, 'helicone-status', failed ? 'failed' : 'success')
-    if (target !== null && !failed) {
+    if (isChosen) {
       headers.push('helicone-provider', target.provider.name)
       if (asked?.model) headers.push('helicone-model', printable(asked.model))
+      // Keys are the caller's or the operator's own, as Helicone calls that.
+      if (call.unifiedPath !== null) headers.push('helicone-gateway-mode', 'BYOK')
     }
   } else if (call?.identity.clientRequestId) headers.push('helicone-id', call.identity.clientRequestId)
   return headers

@@ -27,6 +27,7 @@ import type { Durability, JournalWriter } from '../journal/port.js'
 import { Attempts, saidOf } from './attempts.js'
 import { BodyCopy } from './body-copy.js'
 import type { CacheUse, Tap } from './cache-use.js'
+import type { Place } from './admit/key-places.js'
 import type { Call, Target } from './call.js'
 import type { Drain } from './drains.js'
 import type { LimitUse } from './limit-use.js'
@@ -58,14 +59,18 @@ const kindOf = (code: ErrorCode): ErrorKind => {
     case 'body_too_large':
     case 'headers_too_large':
       return 'too_large'
+    case 'auth_missing':
+    case 'auth_invalid':
     case 'credential_missing':
     case 'credential_mismatch':
     case 'sigv4_unsupported':
       return 'auth'
     case 'policy_denied':
+    case 'target_denied':
     case 'loop_detected':
       return 'policy'
     case 'rate_limited':
+    case 'too_many_in_flight':
       return 'rate_limit'
     case 'draining':
     case 'saturated':
@@ -96,6 +101,8 @@ export const endingOf = (error: WeirError): Ending => ({
 const noPieces: readonly Uint8Array[] = []
 const noRaw: readonly Raw[] = []
 const noneSaid: readonly string[] = []
+const replayedOnce = { replayed: true } as const
+const nothing = {}
 const noFacts: Readonly<Record<string, string | number>> = {}
 let sequence = 0
 
@@ -124,6 +131,8 @@ export class CallRecord {
   /** The usage was asked for by us alone: the event that tells it is not for the client. */
   hidesUsage = false
   readonly warnings: string[] = []
+  /** Among the calls of its key; left once the call has. */
+  place: Place | null = null
   /** What the cache did; `null` = it was not asked to read. */
   cache: CacheUse | null = null
   /** Gets a copy of the answer as it is relayed. */
@@ -183,6 +192,7 @@ export class CallRecord {
     return this.#marks.firstContent !== null
   }
 
+  /** @throws WeirError what the call is refused for: who asked for it is on the row. */
   identified(call: Call): void {
     this.call = call
     this.target = call.target
@@ -193,6 +203,7 @@ export class CallRecord {
     }
     this.request = this.#copy('req', call.identity.omitRequest)
     this.response = this.#copy('res', call.identity.omitResponse)
+    if (call.refused !== null) throw call.refused
   }
 
   /**
@@ -310,6 +321,7 @@ export class CallRecord {
       startUs: attempts.startUs,
       endUs: this.#nowUs(),
       usageRaw,
+      ...(this.#replayed ? replayedOnce : nothing),
     }
     attempts.close(attempt, this.#replayed)
     return attempt
@@ -321,6 +333,11 @@ export class CallRecord {
     this.#settledText = null
     this.target = target
     this.asked = asked
+  }
+
+  /** The head goes to the client: no other target can follow. */
+  committed(): void {
+    if (this.attempts !== null) this.attempts.committedUs = this.#nowUs()
   }
 
   /** What `Weir-Attempts` says; empty where nothing was sent and nobody passed over. */
@@ -475,6 +492,7 @@ export class CallRecord {
       altered: this.altered,
       warnings: this.warnings,
       notes: facts?.notes ?? [],
+      ...(this.attempts === null ? nothing : this.attempts.facts()),
       ...(request?.spilled === true || response?.spilled === true ? { spill: this.#spillName() } : {}),
     }
   }
@@ -488,7 +506,7 @@ export class CallRecord {
 
   #attempt(target: Target, error: AnswerError | null, usageRaw: readonly Raw[]): Attempt {
     const marks = this.#marks
-    return {
+    const attempt = {
       target: this.attempts?.name ?? this.#targetName(target),
       provider: target.provider.name,
       model: this.asked?.model ?? '',
@@ -498,5 +516,6 @@ export class CallRecord {
       endUs: marks.lastByte ?? marks.closed ?? 0,
       usageRaw,
     }
+    return this.#replayed ? { ...attempt, ...replayedOnce } : attempt
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { errors, WeirError, type ErrorCode } from '../core/errors.js'
+import { awsEventStreamSplitter } from '../core/providers/framing/aws-event-stream.js'
 import type { Family } from '../core/providers/registry.js'
 import { errorBody, errorEvent, refusalHeaders } from './refuse.js'
 
@@ -51,24 +52,41 @@ test('the headers tell an SDK whether to try again', () => {
 })
 
 describe('as the last event of a stream', () => {
-  const parsedData = (event: string | null): unknown => JSON.parse(/^data: (.*)$/m.exec(event ?? '')?.[1] ?? 'null')
+  const parsedData = (event: string | Buffer | null): unknown =>
+    JSON.parse(/^data: (.*)$/m.exec(event?.toString() ?? '')?.[1] ?? 'null')
   test('anthropic, openai and gemini have one', () => {
-    expect(errorEvent('anthropic', 'sse', refusal)).toMatch(/^event: error\ndata: \{.*\}\n\n$/)
-    expect(parsedData(errorEvent('openai-chat', 'sse', refusal))).toEqual(errorBody('openai-chat', refusal))
-    expect(parsedData(errorEvent('openai-responses', 'sse', refusal))).toMatchObject({ type: 'error', code: 'upstream_reset' })
-    expect(JSON.parse(`[{}${errorEvent('gemini', 'array', refusal) ?? ''}`)).toHaveLength(2)
+    expect(errorEvent('anthropic', 'sse', refusal, 7)).toMatch(/^event: error\ndata: \{.*\}\n\n$/)
+    expect(parsedData(errorEvent('openai-chat', 'sse', refusal, 7))).toEqual(errorBody('openai-chat', refusal))
+    expect(parsedData(errorEvent('openai-responses', 'sse', refusal, 7))).toEqual({
+      type: 'error',
+      code: 'upstream_reset',
+      message: 'M',
+      param: null,
+      sequence_number: 7,
+    })
+    expect(JSON.parse(`[{}${errorEvent('gemini', 'array', refusal, 7) ?? ''}`)).toHaveLength(2)
   })
   test('Cohere and Ollama have one', () => {
-    expect(parsedData(errorEvent('cohere', 'sse', refusal))).toEqual({
+    expect(parsedData(errorEvent('cohere', 'sse', refusal, 7))).toEqual({
       type: 'message-end',
       id: 'ID',
       delta: { finish_reason: 'ERROR', error: 'M' },
     })
-    expect(errorEvent('ollama', 'lines', refusal)).toBe('{"error":"M","code":"upstream_reset"}\n')
+    expect(errorEvent('ollama', 'lines', refusal, 7)).toBe('{"error":"M","code":"upstream_reset"}\n')
+  })
+  test('Bedrock has a frame, in which its clients find the type', () => {
+    const frames: unknown[] = []
+    const splitter = awsEventStreamSplitter(
+      (data, name) => frames.push([name, JSON.parse(data)]),
+      () => undefined,
+    )
+    splitter.push(errorEvent('bedrock', 'frames', refusal, 7) as Buffer)
+    expect(frames).toEqual([['exception:internalServerException', { message: 'M', code: 'upstream_reset' }]])
   })
   test('others are cut instead', () => {
-    expect(errorEvent('bedrock', 'sse', refusal)).toBeNull()
-    expect(errorEvent('cohere', 'lines', refusal)).toBeNull()
-    expect(errorEvent('ollama', 'sse', refusal)).toBeNull()
+    expect(errorEvent('openai-chat', 'frames', refusal, 7)).toBeNull()
+    expect(errorEvent('bedrock', 'sse', refusal, 7)).toBeNull()
+    expect(errorEvent('cohere', 'lines', refusal, 7)).toBeNull()
+    expect(errorEvent('ollama', 'sse', refusal, 7)).toBeNull()
   })
 })

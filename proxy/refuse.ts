@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { errors, type ErrorCode, type WeirError } from '../core/errors.js'
+import { exceptionFrame } from '../core/providers/framing/event-frames.js'
 import type { Family } from '../core/providers/registry.js'
 import { endingOf } from './record.js'
 
@@ -96,22 +97,24 @@ export const errorBody = (family: Family, { code, message, param, id }: Refusal)
   }
 }
 
-/** How an answer streams. */
-export type StreamForm = 'sse' | 'array' | 'lines'
+/** How an answer streams: SSE, Gemini's JSON array, JSON lines, Bedrock's frames. */
+export type StreamForm = 'sse' | 'array' | 'lines' | 'frames'
 
 /**
  * The same error as the last event of an answer whose head is out (routing.md §4); `null` where the family has none and the
  * connection must be cut instead.
  *
- * @param form How the answer streams: SSE, Gemini's JSON array, or JSON lines.
+ * @param events How many have gone before it.
  */
-export const errorEvent = (family: Family, form: StreamForm, refusal: Refusal): string | null => {
+export const errorEvent = (family: Family, form: StreamForm, refusal: Refusal, events: number): string | Buffer | null => {
+  if (form === 'frames')
+    return family === 'bedrock' ? exceptionFrame('internalServerException', errorBody(family, refusal)) : null
   const body = JSON.stringify(errorBody(family, refusal))
   if (form === 'lines') return family === 'ollama' ? `${body}\n` : null
   if (form === 'array') return family === 'gemini' ? `,${body}]` : null
   if (family === 'anthropic') return `event: error\ndata: ${body}\n\n`
   if (family === 'openai-responses')
-    return `event: error\ndata: ${JSON.stringify({ type: 'error', code: refusal.code, message: refusal.message, param: refusal.param })}\n\n`
+    return `event: error\ndata: ${JSON.stringify({ type: 'error', code: refusal.code, message: refusal.message, param: refusal.param, sequence_number: events })}\n\n`
   if (family === 'openai-chat' || family === 'gemini') return `data: ${body}\n\n`
   if (family === 'cohere') {
     const { message, id } = refusal

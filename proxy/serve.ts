@@ -7,6 +7,7 @@ import { ClientGone } from './admit/read-body.js'
 import { clientGone, deliver, type DeliverDeps } from './deliver.js'
 import type { Identify } from './identify/identify.js'
 import { familyOfPath, UnmatchedPath } from './identify/locate.js'
+import type { ListModels } from './models/list-models.js'
 import type { Obtain } from './obtain/stage.js'
 import { ownHeaders } from './own-headers.js'
 import { endingOf, type CallRecord } from './record.js'
@@ -16,17 +17,21 @@ import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 export interface House {
   /** Id and arrival time; from here one row is certain. */
   open(): CallRecord
+  readonly identify: Identify
   /** Refuses by throwing when the house is draining or full. */
   doorkeeper(): void
-  readonly identify: Identify
+  /** One of the places of the call's key, which `closed` gives back. Refuses by throwing. */
+  takePlace(record: CallRecord, call: Call): void
   admit(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<Admitted>
   readonly obtain: Obtain
   /** `null` = no limit is for it. Refuses by throwing. */
   limitRelayed(record: CallRecord): Promise<void> | null
   relay(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<void>
+  /** The models that a call's keys reach. */
+  readonly models: ListModels
   readonly delivery: DeliverDeps
   /** The call has left. */
-  closed(): void
+  closed(record: CallRecord): void
   failed(cause: unknown): void
 }
 
@@ -35,12 +40,15 @@ export const serveBy = (house: House) => async (req: IncomingMessage, res: Serve
   const record = house.open()
   const client = watchClient(res)
   try {
-    house.doorkeeper()
     const call = house.identify(req, record.id) // path and headers -> Call; nothing else reads our headers
     record.identified(call)
+    house.doorkeeper()
+    house.takePlace(record, call)
     if (call.target?.route.lane === 'relay') {
       const limited = house.limitRelayed(record)
       if (limited !== null) await limited
+      const models = call.unifiedPath === null ? null : await house.models(call, record)
+      if (models !== null) return await deliver(models, res, record, client, house.delivery)
       return await house.relay(call, req, res, record, client) // relayed unread, one row
     }
     const admitted = await house.admit(call, req, res, record, client) // ceilings, the body, the target; refuses by throwing
@@ -49,7 +57,7 @@ export const serveBy = (house: House) => async (req: IncomingMessage, res: Serve
   } catch (cause) {
     await refuse(req, res, record, client, cause, house)
   } finally {
-    house.closed()
+    house.closed(record)
   }
 }
 
@@ -74,7 +82,8 @@ const refuse = (
       if (res.headersSent) return void res.destroy()
       const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
       const headers = [...refusalHeaders(family, error, record.attempts?.spent === true), ...ownHeaders(record, true)]
-      if (record.call?.twins === true && error.status === 429) headers.push('x-helicone-error', error.code)
+      if (record.call?.twins === true && error.status === 429) headers.push('x-helicone-error', 'rate_limited')
+      if (record.call?.twins === true && error.status === 500) headers.push('helicone-error', 'true')
       if (!req.complete && hasBody(req)) headers.push('connection', 'close') // what is still being sent is not read
       writeRefusal(res, error.status, headers, refusalBytes(family, error, record.id))
     })

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+
+const fileIn = (dataDir: string): string => join(dataDir, 'state', 'fingerprint.key')
 
 /** This installation's secret under `state/`, 32 bytes, made on first use: keys are fingerprinted under it, so that no fingerprint means anything elsewhere. */
 export const serverSecret = (dataDir: string): Buffer => {
-  const path = join(dataDir, 'state', 'fingerprint.key')
+  const path = fileIn(dataDir)
   try {
     const found = readFileSync(path)
     if (found.length === 32) return found
@@ -21,4 +23,11 @@ export const serverSecret = (dataDir: string): Buffer => {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return readFileSync(path)
     throw cause
   }
+}
+
+/** Puts another secret in place of the one that is there. */
+export const replaceServerSecret = (dataDir: string, secret: Buffer): void => {
+  const path = fileIn(dataDir)
+  writeFileSync(`${path}.new`, secret, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
 }

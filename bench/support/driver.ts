@@ -11,6 +11,10 @@ export interface Load {
   readonly rate?: number
   /** Header lines beside the usual ones, each with its end of line. */
   readonly headers?: string
+  /** What is a right answer (200). */
+  readonly status?: number
+  /** Each call comes with a key of its own. */
+  readonly manyKeys?: boolean
 }
 
 export interface LoadResult {
@@ -18,7 +22,7 @@ export interface LoadResult {
   readonly calls: number
   /** Requests that went out: each of them leaves a row. */
   readonly sent: number
-  /** Answers that were not 200, broken connections. */
+  /** Answers of another status, broken connections. */
   readonly failures: number
   readonly perSecond: number
   /** Milliseconds; with a rate from when the call was due, so that a slow answer counts for those that wait behind it. */
@@ -54,6 +58,8 @@ export const requestBytes = (path: string, streaming: boolean, headers = ''): Bu
   )
 }
 
+const keyDigits = '0123456789abcdef'
+
 const endOfChunks = Buffer.from('0\r\n\r\n')
 const headEnd = Buffer.from('\r\n\r\n')
 /** How long answers that are under way at the end are waited for. */
@@ -63,8 +69,26 @@ const graceMs = 2000
  * Drives one port over raw sockets, one call at a time on each: the driver must cost less than what it measures.
  * An answer counts when its framing is whole.
  */
-export const drive = async ({ port, path, streaming, concurrency, seconds, rate, headers }: Load): Promise<LoadResult> => {
-  const request = requestBytes(path, streaming, headers)
+export const drive = async ({
+  port,
+  path,
+  streaming,
+  concurrency,
+  seconds,
+  rate,
+  headers,
+  status = 200,
+  manyKeys = false,
+}: Load): Promise<LoadResult> => {
+  const template = requestBytes(path, streaming, headers)
+  const digitsAt = template.indexOf(keyDigits)
+  const wanted = String(status)
+  const bytesOf = (n: number): Buffer => {
+    if (!manyKeys) return template
+    const bytes = Buffer.from(template)
+    bytes.write(`${Math.floor(startedAt)}${n}`.padStart(keyDigits.length, '0'), digitsAt, keyDigits.length, 'latin1')
+    return bytes
+  }
   const latencies: number[] = []
   const firsts: number[] = []
   const endedAt: number[] = []
@@ -94,8 +118,7 @@ export const drive = async ({ port, path, streaming, concurrency, seconds, rate,
         first = 0
         need = -1
         got = 0
-        sent++
-        socket.write(request)
+        socket.write(bytesOf(sent++))
       }
       const done = (now: number): void => {
         latencies.push(now - from)
@@ -107,7 +130,7 @@ export const drive = async ({ port, path, streaming, concurrency, seconds, rate,
         const now = performance.now()
         if (first === 0) {
           first = now
-          if (piece.toString('latin1', 9, 12) !== '200') failures++
+          if (piece.toString('latin1', 9, 12) !== wanted) failures++
           const end = piece.indexOf(headEnd)
           const length = /content-length: (\d+)/i.exec(piece.toString('latin1', 0, end))
           need = length === null ? -1 : Number(length[1])

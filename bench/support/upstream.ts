@@ -62,6 +62,17 @@ const streamSlowly = (res: ServerResponse, gapMs: number, chunks: number): void 
   res.on('close', () => clearInterval(timer))
 }
 
+/** Whatever is asked is refused at once. */
+const failure = Buffer.from(
+  '{"error":{"message":"The server had an error.","type":"server_error","param":null,"code":"server_error"}}',
+)
+const fail = (req: IncomingMessage, res: ServerResponse): void => {
+  req.resume().once('end', () => {
+    res.writeHead(500, ['content-type', 'application/json', 'content-length', String(failure.length)])
+    res.end(failure)
+  })
+}
+
 const answerTo = (gapMs: number, chunks: number) => (req: IncomingMessage, res: ServerResponse) => {
   let streaming = false
   req.on('data', (piece: Buffer) => {
@@ -80,7 +91,7 @@ const answerTo = (gapMs: number, chunks: number) => (req: IncomingMessage, res: 
 }
 
 /** @param port 0 = a free one. */
-const listen = (port: number, host: string, answer: ReturnType<typeof answerTo>): Promise<number> =>
+const listen = (port: number, host: string, answer: (req: IncomingMessage, res: ServerResponse) => void): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer({ keepAliveTimeout: 120_000, noDelay: true }, answer)
     server.once('error', reject)
@@ -88,8 +99,8 @@ const listen = (port: number, host: string, answer: ReturnType<typeof answerTo>)
   })
 
 const serve = async (): Promise<void> => {
-  const { BENCH_GAP_MS = '0', BENCH_CHUNKS = '50', BENCH_HOSTS = '1' } = process.env
-  const answer = answerTo(Number(BENCH_GAP_MS), Number(BENCH_CHUNKS))
+  const { BENCH_GAP_MS = '0', BENCH_CHUNKS = '50', BENCH_HOSTS = '1', BENCH_FAILS } = process.env
+  const answer = BENCH_FAILS === '1' ? fail : answerTo(Number(BENCH_GAP_MS), Number(BENCH_CHUNKS))
   const port = await listen(0, '127.0.0.1', answer)
   // One address has room for some 28,000 connections from one other.
   for (let host = 2; host <= Number(BENCH_HOSTS); host++) await listen(port, `127.0.0.${host}`, answer)

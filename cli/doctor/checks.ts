@@ -11,6 +11,7 @@ import { checkClock } from './clock.js'
 import { checkDataFolder, checkDisk } from './data-folder.js'
 import { checkDestination } from './destination.js'
 import { checkKafka } from './kafka.js'
+import { checkKeys } from './keys.js'
 import { checkNode, checkOpenFiles } from './node.js'
 import { checkPort } from './port.js'
 import { checkPrices } from './prices.js'
@@ -45,6 +46,7 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   } catch (cause) {
     return tell(configuration.fail(sentenceOf(cause), 'Mend the file or the variable; `weir config --check` looks again.'))
   }
+  tell(checkKeys(config, now()))
   const { dataDir, host, clickhouseUrl } = config
   const owner = await runningOn(dataDir)
   tell(await checkDataFolder(dataDir, owner))
@@ -59,6 +61,7 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   if (owner !== null && config.proxyPort !== 0) tell(await checkProxy(urlOf(host, config.proxyPort)))
   for (const check of await checkKafka(config)) tell(check)
   tell(await checkAnalytics(config, owner))
+  if (config.redisUrl !== null) tell(await (await import('./redis.js')).checkRedis(config.redisUrl))
   tell(checkPrices(now(), openPriceBook(config.prices).id))
   tell(await checkUnpriced(config, owner, now()))
   for (const destination of config.exports) tell(await checkDestination(destination))

@@ -2,7 +2,7 @@ import { openDb } from '../../clickhouse/open.js'
 import { unpricedCalls } from '../../clickhouse/queries/unpriced-calls.js'
 import type { Config } from '../../core/config.js'
 import type { FolderOwner } from '../../core/folder-lock.js'
-import { defaultTenant } from '../../core/tenant.js'
+import { defaultTenant, tenantId, type TenantId } from '../../core/tenant.js'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { urlOf } from '../listen.js'
@@ -20,8 +20,13 @@ interface Found {
   readonly requests: number
 }
 
-const askHub = async (config: Config, now: number): Promise<readonly Found[] | null> => {
-  const query = new URLSearchParams({ from: String(now - days * dayMs), to: String(now) })
+/** Tenants that calls may be of now: callers without a key of the file are `default`. */
+const tenantsOf = ({ keys }: Config): readonly TenantId[] => [
+  ...new Set([defaultTenant, ...keys.map(({ tenant }) => tenantId(tenant))]),
+]
+
+const askHub = async (config: Config, tenant: TenantId, now: number): Promise<readonly Found[] | null> => {
+  const query = new URLSearchParams({ tenant, from: String(now - days * dayMs), to: String(now) })
   const answer = await fetch(`${urlOf(config.host, config.webPort)}/api/unpriced?${query.toString()}`, {
     signal: AbortSignal.timeout(5000),
     headers: config.adminSecret === null ? {} : { authorization: `Bearer ${config.adminSecret}` },
@@ -39,10 +44,24 @@ const askStore = async (config: Config, now: number): Promise<readonly Found[] |
   }
   const db = await openDb(config, { schema: 'await' })
   try {
-    return await unpricedCalls(db, defaultTenant, { from: new Date(now - days * dayMs), to: new Date(now) })
+    const found: Found[] = []
+    for (const tenant of tenantsOf(config))
+      found.push(...(await unpricedCalls(db, tenant, { from: new Date(now - days * dayMs), to: new Date(now) })))
+    return found
   } finally {
     await db.close()
   }
+}
+
+/** `null` = the hub does not say, for one of them at least. */
+const askHubForAll = async (config: Config, now: number): Promise<readonly Found[] | null> => {
+  const found: Found[] = []
+  for (const tenant of tenantsOf(config)) {
+    const some = await askHub(config, tenant, now)
+    if (some === null) return null
+    found.push(...some)
+  }
+  return found
 }
 
 /** Which calls of the last days have no price: each is money that no sum shows. */
@@ -50,7 +69,7 @@ export const checkUnpriced = async (config: Config, owner: FolderOwner | null, n
   const { ok, warn } = verdicts('unpriced')
   try {
     if (owner !== null && config.webPort === 0) return ok('known to the running hub')
-    const found = owner === null ? await askStore(config, now) : await askHub(config, now)
+    const found = owner === null ? await askStore(config, now) : await askHubForAll(config, now)
     if (found === null) return ok('known to the running hub, which wants the admin secret to say more')
     const calls = found.reduce((sum, { requests }) => sum + requests, 0)
     if (calls === 0) return ok(`every call of the last ${days} days has a price`)

@@ -24,6 +24,7 @@ const geminiStatuses: Readonly<Record<number, string>> = {
   503: 'UNAVAILABLE',
   504: 'DEADLINE_EXCEEDED',
 }
+const geminiCodes = new Map(Object.entries(geminiStatuses).map(([code, name]) => [name, code]))
 const bedrockTypes: Readonly<Record<number, string>> = {
   400: 'ValidationException',
   401: 'UnrecognizedClientException',
@@ -96,9 +97,11 @@ const bodyOf = (dialect: Dialect, status: number, sentence: string, asked: Asked
       }
     case 'gemini': {
       const details = geminiDetails(asked)
+      // Inside a 200 the code is the one that belongs to the name.
+      const code = status >= 400 && named === undefined ? status : Number(geminiCodes.get(named ?? '') ?? status)
       return {
         error: {
-          code: status,
+          code,
           message,
           status: named ?? geminiStatuses[status] ?? 'UNKNOWN',
           ...(details.length === 0 ? {} : { details }),

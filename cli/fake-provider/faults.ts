@@ -9,6 +9,7 @@
  * | `tools=n` | tool calls in the answer (default: 1 when the request offers tools and brings no result yet) |
  * | `model=name` `id=text` `tier=name` | answered model; ids made from this text instead of a counter; service tier |
  * | `encoding=gzip\|br\|deflate` | content coding, flushed after every event; `label=name` says another one than was used |
+ * | `for=model` | all of this for that model alone, named in body or path; others are answered well |
  * | `chunked` | a JSON answer without content-length |
  *
  * | fault | |

@@ -143,6 +143,10 @@ const parsed = (body: Buffer): { readonly body: Asked['body']; readonly malforme
   }
 }
 
+/** Is this the model that faults were asked for? */
+const isFor = (model: string | undefined, path: string, body: Asked['body']): boolean =>
+  model === undefined || body.model === model || path.includes(`/${model}:`) || path.includes(`/${model}/`)
+
 /**
  * A provider for tests, benches and the demo: OpenAI, Anthropic, Gemini and Bedrock's Converse on one port, and Realtime over WebSocket.
  * Answers are made from the request alone; tokens are bytes / 4 (tokens.ts); `x-fake` asks for figures and faults (faults.ts).
@@ -177,21 +181,24 @@ export const startFakeProvider = async ({ port = 0, host = '127.0.0.1' } = {}): 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const entry = note(req)
     const url = new URL(req.url ?? '/', 'http://fake')
-    const fake = parseFake(planned.shift() ?? (req.headers['x-fake'] as string | undefined) ?? url.searchParams.get('x-fake'))
-    const seed = fake.get('id') ?? String(total)
+    const wanted = parseFake(planned.shift() ?? (req.headers['x-fake'] as string | undefined) ?? url.searchParams.get('x-fake'))
+    const seed = wanted.get('id') ?? String(total)
     let ownEnd = false
     res.once('close', () => {
       if (!res.writableFinished && !ownEnd) entry.aborted = true
     })
     const reading = readBody(req, entry)
-    if (fake.has('early')) reading.catch(() => {})
-    const head = fake.has('early') ? Buffer.alloc(0) : await reading
+    if (wanted.has('early')) reading.catch(() => {})
+    const head = wanted.has('early') ? Buffer.alloc(0) : await reading
+    const { body, malformed } = isJson(req) ? parsed(head) : { body: {}, malformed: false }
+    const fake = isFor(wanted.get('for'), url.pathname, body) ? wanted : parseFake('')
     const asked: Asked = {
       method: entry.method,
       path: url.pathname,
       query: url.searchParams,
       headers: req.headers,
-      ...(isJson(req) ? parsed(head) : { body: {}, malformed: false }),
+      body,
+      malformed,
       bodyBytes: entry.bodyBytes,
       bodySha256: entry.bodySha256,
       head: head.subarray(0, keptBytes),

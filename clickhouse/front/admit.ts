@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { letIn, type Access } from '../../core/access.js'
 import { isLoopback } from '../../core/config.js'
 
 /** A request turned away before its SQL is read: the HTTP status, and ClickHouse's code and words for it. */
@@ -12,7 +12,7 @@ export interface TurnedAway {
 export interface Door {
   /** The address the front is bound to. */
   readonly address: string
-  readonly adminSecret: string | null
+  readonly access: Access
   /** Names, beside localhost, that may be used on a loopback bind. */
   readonly allowedHosts: readonly string[]
 }
@@ -39,9 +39,7 @@ const originRefusal = (req: IncomingMessage): TurnedAway | null => {
   return foreign ? { status: 403, code: 516, message: 'Web pages of another origin may not ask here.' } : null
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-const secretsGiven = (req: IncomingMessage, params: URLSearchParams): string[] => {
+const keysGiven = (req: IncomingMessage, params: URLSearchParams): string[] => {
   const [scheme = '', credentials = ''] = (req.headers.authorization ?? '').split(' ', 2)
   const basic = scheme.toLowerCase() === 'basic' ? Buffer.from(credentials, 'base64').toString() : ''
   const given = [
@@ -50,26 +48,30 @@ const secretsGiven = (req: IncomingMessage, params: URLSearchParams): string[] =
     scheme.toLowerCase() === 'bearer' ? credentials : undefined,
     params.get('password') ?? undefined,
   ]
-  return given.filter((secret): secret is string => typeof secret === 'string' && secret !== '')
-}
-
-const secretRefusal = (req: IncomingMessage, params: URLSearchParams, { adminSecret }: Door): TurnedAway | null => {
-  const given = secretsGiven(req, params)
-  if (given.length === 0)
-    return {
-      status: 401,
-      code: 194,
-      message: 'Give the admin secret (WEIR_ADMIN_SECRET) as the password; the user name does not matter.',
-    }
-  const expected = adminSecret === null ? null : digest(adminSecret)
-  if (expected !== null && given.some((secret) => timingSafeEqual(digest(secret), expected))) return null
-  return { status: 403, code: 516, message: 'Authentication failed: this is not the admin secret (WEIR_ADMIN_SECRET).' }
+  return given.filter((key): key is string => typeof key === 'string' && key !== '')
 }
 
 /** Turns away what a web page of another origin sends, and on a loopback bind a foreign host name: it stops DNS rebinding. */
 export const strayed = (req: IncomingMessage, door: Door): TurnedAway | null =>
   originRefusal(req) ?? (isLoopback(door.address) ? hostRefusal(req, door) : null)
 
-/** Off loopback the admin secret is asked for, because the front shows every tenant. */
-export const unauthorised = (req: IncomingMessage, params: URLSearchParams, door: Door): TurnedAway | null =>
-  isLoopback(door.address) ? null : secretRefusal(req, params, door)
+/**
+ * A key is asked for wherever access is not open, and on every address but loopback. It must hold `sql`; off loopback `admin`, because
+ * the front shows every tenant.
+ */
+export const unauthorised = (req: IncomingMessage, params: URLSearchParams, { address, access }: Door): TurnedAway | null => {
+  const isLocal = isLoopback(address)
+  if (isLocal && access.isOpen) return null
+  const wanted = { ...access, isOpen: false }
+  const needs = [isLocal ? access.sqlScope : 'admin'] as const
+  const [first = null, ...others] = keysGiven(req, params)
+  const { refused } = letIn(wanted, first, needs)
+  if (refused === null || others.some((key) => letIn(wanted, key, needs).refused === null)) return null
+  return refused.fault === 'none'
+    ? {
+        status: 401,
+        code: 194,
+        message: `${refused.message} It goes in the place of the password; the user name does not matter.`,
+      }
+    : { status: 403, code: 516, message: `Authentication failed: ${refused.message}` }
+}

@@ -9,6 +9,9 @@ import { join } from 'node:path'
 import type { Db } from '../db.js'
 import { openDb } from '../open.js'
 import { lines } from '../testing.js'
+import { accessOf } from '../../core/access.js'
+import type { Config } from '../../core/config.js'
+import { keyDigest } from '../../core/weir-keys.js'
 import { createSqlFront, type SqlFrontOptions } from './server.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-front-'))
@@ -36,8 +39,18 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const started = async (options: Partial<SqlFrontOptions> = {}, host = '127.0.0.1'): Promise<string> => {
-  const server = createSqlFront({ db, adminSecret: null, allowedHosts: [], ...options })
+interface Opened extends Partial<Pick<SqlFrontOptions, 'allowedHosts'>> {
+  readonly adminSecret?: string | null
+  readonly auth?: 'open' | 'required'
+  readonly keys?: Config['keys']
+}
+
+const started = async (
+  { allowedHosts = [], adminSecret = null, auth = 'open', keys = [] }: Opened = {},
+  host = '127.0.0.1',
+): Promise<string> => {
+  const access = accessOf({ host, auth, keys, adminSecret }, Date.now)
+  const server = createSqlFront({ db, access: () => access, allowedHosts })
   await new Promise<void>((resolve) => server.listen(0, host, resolve))
   onTestFinished(async () => {
     server.closeAllConnections()
@@ -279,6 +292,45 @@ describe('who may ask', () => {
       headers: { 'www-authenticate': 'Basic realm="Weir SQL"', 'x-clickhouse-exception-code': '194' },
     })
     expect(none.text).not.toContain(secret)
+    expect((await send(`${url}/ping`)).status).toBe(200)
+  })
+
+  const keyOf = (
+    name: string,
+    scopes: Config['keys'][number]['scopes'],
+    expires: string | null = null,
+  ): Config['keys'][number] => ({
+    name,
+    sha256: keyDigest(`key-${name}`),
+    tenant: 'acme',
+    scopes,
+    allow: {},
+    expires,
+  })
+  const keys = [
+    keyOf('sql', ['sql']),
+    keyOf('admin', ['admin']),
+    keyOf('figures', ['read-metrics']),
+    keyOf('old', ['sql', 'admin'], '2020-01-01'),
+  ]
+
+  test.each([
+    { where: 'off loopback', host: '0.0.0.0', let: 'admin', lacks: { sql: 'admin', figures: 'admin' } },
+    { where: 'on loopback, auth: required', host: '127.0.0.1', let: 'sql', lacks: { admin: 'sql', figures: 'sql' } },
+  ])('$where: a Weir key with the scope $let, and no other', async ({ host, let: name, lacks }) => {
+    const url = await started({ auth: 'required', keys }, host)
+    const ask = (key: string) => send(`${url}/?query=${q('SELECT 1')}`, { headers: { 'x-clickhouse-key': `key-${key}` } })
+    expect((await ask(name)).status).toBe(200)
+    for (const [key, scope] of Object.entries(lacks)) {
+      const { status, text } = await ask(key)
+      expect([status, text]).toEqual([
+        403,
+        `Code: 516. DB::Exception: Authentication failed: The Weir key ${key} lacks the scope ${scope}.\n`,
+      ])
+    }
+    expect((await ask('old')).text).toContain('The Weir key old has expired.')
+    expect((await ask('nobody')).status).toBe(403)
+    expect((await send(`${url}/?query=${q('SELECT 1')}`)).status).toBe(401)
     expect((await send(`${url}/ping`)).status).toBe(200)
   })
 

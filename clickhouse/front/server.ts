@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import type { Access } from '../../core/access.js'
 import { DbError, type Db } from '../db.js'
 import { strayed, unauthorised, type Door } from './admit.js'
 import { contentTypeOf, formatOf, statusOf, summaryOf } from './answer.js'
@@ -10,8 +11,8 @@ import { BadQuestion, readQuestion, type Question } from './question.js'
 
 export interface SqlFrontOptions {
   readonly db: Db
-  /** Asked for when the front is bound wider than loopback. `null` there: nobody gets in. */
-  readonly adminSecret: string | null
+  /** Who may ask now. */
+  readonly access: () => Access
   /** Host names, beside localhost, that may be used on a loopback bind. */
   readonly allowedHosts: readonly string[]
 }
@@ -47,7 +48,7 @@ const acceptsGzip = (req: IncomingMessage): boolean => /\bgzip\b/.test(String(re
  *
  * @returns A server that does not listen yet. `close()` it before the store.
  */
-export const createSqlFront = ({ db, adminSecret, allowedHosts }: SqlFrontOptions): Server => {
+export const createSqlFront = ({ db, access, allowedHosts }: SqlFrontOptions): Server => {
   let waiting = 0
 
   const answer = async (req: IncomingMessage, res: ServerResponse, question: Question): Promise<void> => {
@@ -86,7 +87,11 @@ export const createSqlFront = ({ db, adminSecret, allowedHosts }: SqlFrontOption
     res.setHeader('X-ClickHouse-Server-Display-Name', 'weir')
     res.setHeader('X-ClickHouse-Timezone', 'UTC')
     const bound = server.address()
-    const door: Door = { address: typeof bound === 'object' && bound !== null ? bound.address : '', adminSecret, allowedHosts }
+    const door: Door = {
+      address: typeof bound === 'object' && bound !== null ? bound.address : '',
+      access: access(),
+      allowedHosts,
+    }
     const stray = strayed(req, door)
     if (stray !== null) return refuse(res, stray.code, stray.message, stray.status)
     // A health check carries no secret and learns nothing.

@@ -14,6 +14,17 @@ interface StoredAttempt {
   readonly end_us: number
   readonly cost: string | null
 }
+interface StoredAttemptFacts {
+  readonly n: number
+  readonly replayed: boolean
+  readonly input_tokens: number | null
+  readonly output_tokens: number | null
+}
+interface StoredPassedOver {
+  readonly target: string
+  readonly reason: string
+  readonly after: number
+}
 interface StoredCostLine {
   readonly unit: string
   readonly model: string
@@ -44,6 +55,9 @@ interface Facts {
   readonly promptVersion: string
   readonly priceFacts: Record<string, string>
   readonly attemptList: StoredAttempt[]
+  /** Of those that something more is known of, by `n`. */
+  readonly attemptFacts: StoredAttemptFacts[]
+  readonly passedOver: StoredPassedOver[]
   readonly costLines: StoredCostLine[]
   readonly inputUsd: string | null
   readonly outputUsd: string | null
@@ -78,6 +92,7 @@ export type StoredRequest = RequestSummary & Facts
 const factColumns = `server_address AS serverAddress, parent_span_id AS parentSpanId, span_id AS spanId, response_id AS responseId,
   service_tier AS serviceTier, region, retention_days AS retentionDays, marks_us AS marksUs, overhead_us AS overheadUs, guardrails, altered,
   warnings, prompt_id AS promptId, prompt_version AS promptVersion, price_facts AS priceFacts, attempts AS attemptList,
+  attempt_facts AS attemptFacts, passed_over AS passedOver,
   cost_lines AS costLines, toString(cost_input) AS inputUsd, toString(cost_output) AS outputUsd, toString(cost_other) AS otherUsd,
   toString(cost_provider) AS providerUsd, toString(cost_saved) AS savedUsd,
   if(cached_from = toUUID('00000000-0000-0000-0000-000000000000'), '', toString(cached_from)) AS cachedFrom,

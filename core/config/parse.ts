@@ -3,6 +3,8 @@ import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { nearest } from '../nearest.js'
 import { overlapsOf } from '../prices/override.js'
+import { nameFaults } from './names.js'
+import { offsetIn } from './places.js'
 import { file, type File } from './schema.js'
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -118,21 +120,7 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
   }
   for (const error of document.errors) faults.push(`${where(error.pos[0])}: ${error.message}`)
   if (faults.length > 0) throw new ConfigError(faults.join('\n'))
-  const offsetOf = (steps: readonly PropertyKey[], lastKey?: string): number => {
-    for (let n = steps.length; n >= 0; n--) {
-      const node = n === 0 ? document.contents : document.getIn(steps.slice(0, n), true)
-      if (node !== null && typeof node === 'object' && 'range' in node) {
-        if (n === steps.length && lastKey !== undefined && 'items' in node) {
-          const pair = (node.items as { key?: { value?: unknown; range?: [number, number, number] } }[]).find(
-            (item) => item.key?.value === lastKey,
-          )
-          if (pair?.key?.range) return pair.key.range[0]
-        }
-        return (node.range as [number, number, number] | undefined)?.[0] ?? 0
-      }
-    }
-    return 0
-  }
+  const offsetOf = (steps: readonly PropertyKey[], lastKey?: string): number => offsetIn(document, steps, lastKey)
   const raw: unknown = document.toJS() ?? {}
   const secrets: string[] = []
   literalSecrets(raw, '', secrets)
@@ -155,9 +143,14 @@ export const parseConfigFile = ({ path, text }: Sourced, env: Env): File => {
               (near === null ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"? Known here: ${known.join(', ')}.`),
           )
         }
-      } else faults.push(`${where(offsetOf(issue.path))}: ${issue.path.join('.')}: ${issue.message}`)
+      } else {
+        const message = issue.code === 'invalid_key' ? issue.issues.map((each) => each.message).join('; ') : issue.message
+        faults.push(`${where(offsetOf(issue.path))}: ${issue.path.join('.')}: ${message}`)
+      }
     }
   if (checked.success) {
+    for (const { steps, message } of nameFaults(checked.data))
+      faults.push(`${where(offsetOf(steps))}: ${steps.join('.')}: ${message}`)
     for (const field of ['name', 'sha256'] as const) {
       const seen = new Set<string>()
       for (const [i, key] of checked.data.keys.entries()) {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { origin } from './units.js'
+import type { DeepReadonly } from './deep-readonly.js'
+import { origin, providerKey } from './units.js'
 
 const wireFamilies = ['openai-chat', 'anthropic', 'gemini', 'cohere', 'ollama', 'bedrock'] as const
 
@@ -11,7 +12,7 @@ export const provider = z.strictObject({
     .optional()
     .describe('Path that takes the place of /v1.'),
   family: z.enum(wireFamilies).optional().describe('Wire family of its API; own providers only. Default openai-chat.'),
-  key: z.string().min(1).optional().describe('Its key, as ${NAME} or file:/path, for callers who bring none and may use it.'),
+  key: providerKey.optional().describe('Its key, as ${NAME} or file:/path, for callers who bring none and may use it.'),
   prefixes: z
     .array(
       z.strictObject({
@@ -36,3 +37,6 @@ export const provider = z.strictObject({
     .optional()
     .describe('What it tells of its own cost is the cost. Default: where it is known to be right.'),
 })
+
+/** What weir.yaml says of one provider. */
+export type ProviderConfig = DeepReadonly<z.infer<typeof provider>>

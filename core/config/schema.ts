@@ -10,8 +10,8 @@ import { allowedOrigin, days, duration, journalLimit, size } from './units.js'
 import { weirKey } from './weir-key.js'
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'accepted form: lower-case letters, digits, ., _ and -, at most 64')
-/** Names stand without their prefix, as `Retry-Enabled`; what they may hold is checked by who reads the headers. */
-const headerDefaults = z.record(z.string().min(1), z.string())
+/** Names stand without their prefix, as `Retry-Enabled`; what they may hold is checked by who reads the headers. YAML's `true` and `3` are texts here. */
+const headerDefaults = z.record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]).transform(String))
 
 /** Everything weir.yaml may hold. */
 export const file = z.strictObject({
@@ -48,7 +48,7 @@ export const file = z.strictObject({
     .enum(['off', 'allowlist', 'public'])
     .optional()
     .describe(
-      'Which addresses callers may name: none, those of targetAllow, all public ones. Default: public on loopback, else allowlist.',
+      'Which addresses callers may name: none, those of targetAllow and of providers, all public ones. Default: public on loopback, else allowlist.',
     ),
   targetAllow: z
     .array(allowedOrigin)
@@ -80,7 +80,12 @@ export const file = z.strictObject({
         .nullable()
         .default(null)
         .describe('Calls at once; over it 503. null: by the limit of open files.'),
-      inFlightPerKey: z.number().int().positive().default(200).describe('Calls at once of one key; over it 429.'),
+      inFlightPerKey: z
+        .number()
+        .int()
+        .positive()
+        .default(200)
+        .describe('Calls at once of one Weir key, in each proxy; over it 429.'),
       targets: z.number().int().min(1).max(8).default(8).describe('Targets of one call.'),
       attempts: z.number().int().min(1).max(20).default(10).describe('Attempts of one call, over all its targets; at most 20.'),
     })

@@ -38,3 +38,8 @@ export const allowedOrigin = z
     /^https?:\/\/(\*\.)?[^/?#@\s*]+$/,
     'accepted form: http(s)://host[:port], perhaps with *. before the host, without a path',
   )
+
+/** A secret as it stands in a header, once its reference has been followed. */
+export const providerKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,4096}$/, 'accepted form: ${NAME} or file:/path of a key without blanks or line ends')

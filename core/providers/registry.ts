@@ -1,4 +1,4 @@
-import type { Config, ProviderConfig } from '../config.js'
+import type { ProviderConfig } from '../config/provider.js'
 
 /** How a route's bodies are shaped, and so which reader takes them and which shape our own errors wear. */
 export type Family = 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini' | 'cohere' | 'ollama' | 'bedrock'
@@ -22,6 +22,10 @@ export interface Provider {
   readonly roots: { readonly 'openai-chat'?: string; readonly anthropic?: string }
   /** Where its key goes besides `Authorization: Bearer`. */
   readonly keyHeader: 'authorization' | 'x-api-key' | 'x-goog-api-key' | 'api-key' | null
+  /** Its key of weir.yaml, in clear, for callers who bring none and may use it; `null` = none. Goes to its own origin alone. */
+  readonly key: string | null
+  /** Without a key it answers nobody, as is known. */
+  readonly needsKey: boolean
   /** Sends it a traceparent of ours. */
   readonly propagate: boolean | 'all'
   /** Takes `stream_options.include_usage` for a chat or completion stream, as is known (wire.md §1.1). */
@@ -198,6 +202,8 @@ const fromRow = (name: string, row: Row): Provider => ({
     ...(row.anthropicRoot === undefined ? {} : { anthropic: row.anthropicRoot }),
   },
   keyHeader: row.keyHeader === undefined ? 'authorization' : row.keyHeader,
+  key: null,
+  needsKey: row.keyHeader !== null,
   propagate: false,
   injectUsage: takesIncludeUsage.has(name),
   trustCost: tellsItsCost.has(name),
@@ -212,16 +218,32 @@ export const builtInProviders: ReadonlyMap<string, Provider> = new Map(
 /** Words of our own paths that no provider may be called (headers.md §2.1). */
 const ownWords = new Set(['v1', 'ai', 'gateway', 'weir', 'helicone', 'healthz', 'healthcheck', 'readyz', 'metrics', 'internal'])
 
+const longestFirst = (prefixes: readonly ProviderPrefix[]): ProviderPrefix[] =>
+  [...prefixes].sort((a, b) => b.path.length - a.path.length)
+
+/** What a root makes of the paths of a family. Anthropic's clients put `/v1` before everything, so its roots end in it. */
+const rootsOf = (prefixes: readonly ProviderPrefix[]): Provider['roots'] => {
+  const rootOf = (family: Family): string | undefined => prefixes.find((prefix) => prefix.family === family)?.path.slice(0, -1)
+  const openAi = rootOf('openai-chat')
+  const anthropic = rootOf('anthropic')
+  return {
+    ...(openAi === undefined ? {} : { 'openai-chat': openAi }),
+    ...(anthropic === undefined ? {} : { anthropic: anthropic.endsWith('/v1') ? anthropic : `${anthropic}/v1` }),
+  }
+}
+
 const own = (name: string, config: ProviderConfig): Provider => {
   const family = config.family ?? 'openai-chat'
-  const root = config.root ?? '/v1'
+  const byRoot = config.root === undefined && config.prefixes !== undefined ? [] : [{ path: `${config.root ?? '/v1'}/`, family }]
+  const prefixes = [...byRoot, ...(config.prefixes ?? [])]
   return {
     name,
     aliases: [],
     origin: config.origin ?? '',
     segment: null,
-    prefixes: [{ path: `${root}/`, family }],
-    roots: family === 'openai-chat' ? { 'openai-chat': root } : family === 'anthropic' ? { anthropic: root } : {},
+    prefixes: longestFirst(prefixes),
+    roots:
+      byRoot.length > 0 && family === 'anthropic' ? { ...rootsOf(prefixes), anthropic: config.root ?? '/v1' } : rootsOf(prefixes),
     keyHeader:
       config.auth === 'none'
         ? null
@@ -230,6 +252,8 @@ const own = (name: string, config: ProviderConfig): Provider => {
           : family === 'gemini'
             ? 'x-goog-api-key'
             : 'authorization',
+    key: config.key ?? null,
+    needsKey: config.auth === 'bearer',
     propagate: config.propagate ?? false,
     injectUsage: config.injectUsage ?? false,
     trustCost: config.trustCost ?? false,
@@ -237,38 +261,77 @@ const own = (name: string, config: ProviderConfig): Provider => {
   }
 }
 
+/** The root that weir.yaml gives a built-in provider takes the place of that of its API: Anthropic's at `anthropic`, OpenAI's elsewhere. */
+const rooted = ({ roots, prefixes, name }: Provider, root: string | undefined): Pick<Provider, 'roots' | 'prefixes'> => {
+  if (root === undefined) return { roots, prefixes }
+  const family = name === 'anthropic' ? 'anthropic' : 'openai-chat'
+  const before = roots[family]
+  return {
+    roots: { ...roots, [family]: root },
+    prefixes: [
+      ...prefixes.filter((prefix) => prefix.family !== family || prefix.path !== `${before}/`),
+      { path: `${root}/`, family },
+    ],
+  }
+}
+
+const changed = (provider: Provider, change: ProviderConfig): Provider => {
+  const { roots, prefixes } = rooted(provider, change.root)
+  const own = change.prefixes ?? []
+  const builtIn = change.origin === undefined
+  const keyHeader =
+    change.auth === 'none' ? null : change.auth === 'bearer' ? (provider.keyHeader ?? 'authorization') : provider.keyHeader
+  return {
+    ...provider,
+    origin: change.origin ?? provider.origin,
+    roots,
+    prefixes: longestFirst([...own, ...prefixes.filter(({ path }) => own.every((each) => each.path !== path))]),
+    keyHeader,
+    key: change.key ?? null,
+    needsKey: keyHeader !== null && (builtIn || change.auth === 'bearer'),
+    propagate: change.propagate ?? provider.propagate,
+    injectUsage: change.injectUsage ?? provider.injectUsage,
+    trustCost: change.trustCost ?? provider.trustCost,
+    builtIn,
+  }
+}
+
+/** Why weir.yaml cannot mean a provider by this name and with these settings; `null` = it can. */
+export const providerFault = (name: string, change: ProviderConfig): string | null => {
+  const known = builtInProviders.get(name)
+  if (change.auth === 'none' && change.key !== undefined)
+    return 'a key and auth: none contradict each other; leave one of them out.'
+  if (known !== undefined)
+    return change.key !== undefined && known.segment === 'resource' && change.origin === undefined
+      ? `a key of ${name} is one of a resource: give it to a target (targets, with provider: ${name}, resource and key), or say origin here.`
+      : null
+  const alias = [...builtInProviders.values()].find(({ aliases }) => aliases.includes(name))
+  if (alias !== undefined) return `"${name}" is an alias of the built-in provider "${alias.name}".`
+  if (ownWords.has(name)) return `"${name}" is a word of Weir's own paths; choose another name.`
+  return change.origin === undefined ? 'an own provider needs an origin, as http://10.0.0.5:8000.' : null
+}
+
 /**
  * All providers under a configuration, by name and alias.
  *
- * @throws Error in a sentence for the operator: an own provider without origin, or with a reserved name.
+ * @throws Error in a sentence for the operator: `providerFault`.
  */
-export const providersFrom = (config: Pick<Config, 'providers'>): ReadonlyMap<string, Provider> => {
+export const providersFrom = ({
+  providers,
+}: {
+  readonly providers: Readonly<Record<string, ProviderConfig>>
+}): ReadonlyMap<string, Provider> => {
   const all = new Map<string, Provider>()
+  for (const [name, change] of Object.entries(providers)) {
+    const fault = providerFault(name, change)
+    if (fault !== null) throw new Error(`providers.${name}: ${fault}`)
+  }
   for (const provider of builtInProviders.values()) {
-    const change = config.providers[provider.name]
-    const changed: Provider =
-      change === undefined
-        ? provider
-        : {
-            ...provider,
-            ...(change.origin === undefined ? {} : { origin: change.origin, segment: provider.segment }),
-            propagate: change.propagate ?? provider.propagate,
-            injectUsage: change.injectUsage ?? provider.injectUsage,
-            trustCost: change.trustCost ?? provider.trustCost,
-            builtIn: change.origin === undefined,
-            ...(change.auth === 'none' ? { keyHeader: null } : {}),
-          }
-    for (const name of [changed.name, ...changed.aliases]) all.set(name, changed)
+    const change = providers[provider.name]
+    const configured = change === undefined ? provider : changed(provider, change)
+    for (const name of [configured.name, ...configured.aliases]) all.set(name, configured)
   }
-  for (const [name, change] of Object.entries(config.providers)) {
-    if (builtInProviders.has(name)) continue
-    if (all.has(name))
-      throw new Error(`providers.${name}: "${name}" is an alias of the built-in provider "${all.get(name)?.name ?? ''}".`)
-    if (ownWords.has(name)) throw new Error(`providers.${name}: "${name}" is a word of Weir's own paths; choose another name.`)
-    if (change.origin === undefined)
-      throw new Error(`providers.${name}: an own provider needs an origin, as http://10.0.0.5:8000.`)
-    all.set(name, own(name, change))
-  }
+  for (const [name, change] of Object.entries(providers)) if (!builtInProviders.has(name)) all.set(name, own(name, change))
   return all
 }
 
@@ -279,3 +342,17 @@ export const originOf = (provider: Provider, segment: string | null): string =>
     : provider.name === 'vertex' && segment === 'global'
       ? provider.origin.replace('{segment}-', '')
       : provider.origin.replace('{segment}', segment)
+
+const segmentForm = /^[a-z0-9-]{1,63}$/
+
+/** Whether an origin is the provider's own: for one with a region, that of any of them. */
+export const isOriginOf = (provider: Provider, origin: string): boolean => {
+  const [before = '', after] = provider.origin.split('{segment}')
+  if (after === undefined) return origin === provider.origin
+  if (origin === originOf(provider, 'global') && provider.name === 'vertex') return true
+  return (
+    origin.startsWith(before) &&
+    origin.endsWith(after) &&
+    segmentForm.test(origin.slice(before.length, origin.length - after.length))
+  )
+}

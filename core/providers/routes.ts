@@ -1,3 +1,4 @@
+import { matchesPattern } from '../name-pattern.js'
 import type { Family, Provider } from './registry.js'
 
 /** What a path of a provider is, once the provider is known. */
@@ -163,21 +164,6 @@ const bareNames: readonly (readonly [RegExp, string])[] = [
   [/^sonar/, 'perplexity'],
 ]
 
-/** `llama-*`, `*` as in weir.yaml's `models`. */
-const matches = (pattern: string, name: string): boolean => {
-  const [head = '', ...rest] = pattern.split('*')
-  if (rest.length === 0) return pattern === name
-  if (!name.startsWith(head)) return false
-  let at = head.length
-  for (const [i, part] of rest.entries()) {
-    if (i === rest.length - 1) return name.length - part.length >= at && name.endsWith(part)
-    const found = name.indexOf(part, at)
-    if (found < 0) return false
-    at = found + part.length
-  }
-  return true
-}
-
 /**
  * Which provider serves a model name on the unified path (headers.md §2.3), and what the provider calls the model.
  *
@@ -198,7 +184,7 @@ export const resolveModel = (
   }
   for (const { match, provider } of patterns) {
     const found = providers.get(provider)
-    if (found !== undefined && matches(match, name)) return { provider: found, model: name }
+    if (found !== undefined && matchesPattern(match, name)) return { provider: found, model: name }
   }
   for (const [pattern, provider] of bareNames) {
     const found = providers.get(provider)

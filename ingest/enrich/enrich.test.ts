@@ -175,9 +175,11 @@ describe('the row', () => {
     expect(enriched({ ...call, streaming: true }).row.time_to_first_chunk_ms).toBe(900)
   })
 
-  test('a model override names the model', () => {
+  test('a model override names the model, and its price', () => {
     const { row } = enriched({ ...call, identity: { ...nobody, modelOverride: 'gpt-5-mini' } })
     expect([row.model, row.response_model]).toEqual(['gpt-5-mini', 'gpt-5-2025-08-07'])
+    // gpt-5-mini costs a fifth of gpt-5, on both sides.
+    expect(Number(row.cost_total) * 5).toBeCloseTo(Number(enriched(call).row.cost_total), 12)
   })
 })
 

@@ -9,21 +9,19 @@ import { price } from '../../core/prices/price.js'
 import { maskSecrets } from '../../core/redact.js'
 import { readUsage } from '../../core/usage-reader.js'
 import { noUsage, type Usage } from '../../core/usage.js'
+import { attemptFactsTuples, attemptTuples, passedOverTuples } from './attempts.js'
 import { bodyText, type BodyText } from './decode-body.js'
-import type { AttemptTuple, BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
+import type { BodiesRow, CostLineTuple, Enriched, RequestRow } from './enriched.js'
 import { completeUsage } from './estimate.js'
-import { attemptCosts } from './given-up.js'
 import { nothingKnown, type Known } from './known.js'
 import { inputPreview, outputPreview, wellFormed } from './preview.js'
+import { text, uint32 } from './columns.js'
 import { traceIds } from './trace-ids.js'
 import { trustsCostByDefault, type TrustsCost } from './trusts-cost.js'
 
-const maxUInt32 = 4_294_967_295
 const noUuid = '00000000-0000-0000-0000-000000000000'
 
-const uint32 = (value: number): number => Math.max(0, Math.min(Math.round(value), maxUInt32))
 const msOf = (us: number | null): number | null => (us === null ? null : uint32(us / 1000))
-const text = (value: string | null): string => (value === null ? '' : wellFormed(value))
 
 /** `2026-11-25T10:00:00.123Z` in ClickHouse's own form. */
 const timestamp = (iso: string): string => iso.replace('T', ' ').replace('Z', '')
@@ -56,22 +54,6 @@ const familyOf = (api: string): string => {
   }
 }
 
-const attemptTuples = ({ attempts }: Exchange, cost: Cost): readonly AttemptTuple[] => {
-  const kept = attempts.slice(0, 255)
-  const costs = attemptCosts(kept.length, cost)
-  return kept.map((attempt, index) => [
-    index + 1,
-    text(attempt.target),
-    attempt.provider,
-    text(attempt.model),
-    attempt.status,
-    attempt.errorKind,
-    uint32(attempt.startUs),
-    uint32(attempt.endUs),
-    costs[index] ?? null,
-  ])
-}
-
 const costLineTuples = ({ lines }: Cost): readonly CostLineTuple[] =>
   lines.map((line) => [
     line.unit,
@@ -86,9 +68,10 @@ const costLineTuples = ({ lines }: Cost): readonly CostLineTuple[] =>
     line.from,
   ])
 
-const marks = ({ marksUs }: Exchange): Record<string, number> => {
+const marks = ({ marksUs, committedUs }: Exchange): Record<string, number> => {
   const reached: Record<string, number> = {}
   for (const [mark, us] of Object.entries(marksUs)) if (us !== null) reached[mark] = uint32(us)
+  if (committedUs !== undefined) reached.committed = uint32(committedUs)
   return reached
 }
 
@@ -170,6 +153,7 @@ export const enrich = (
   const isHit = exchange.cache?.status === 'hit'
   // What stands in the answer of a hit was used by the original: here it is what was saved.
   const usage = isHit ? noUsage('cached') : completeUsage(told, exchange, { counts: known.counts, conversation })
+  const givenUp = exchange.attempts.length < 2 ? [] : givenUpOf(exchange.attempts.slice(0, -1), exchange.api, usage.inputTokens)
   const facts = {
     provider: exchange.provider,
     api,
@@ -177,16 +161,15 @@ export const enrich = (
     // Whatever became of it on the way to its client: nobody was asked.
     outcome: isHit ? 'cached' : exchange.outcome,
     status: exchange.status,
+    // Who names the model to price names it whatever the answer calls itself.
     requestModel: identity.modelOverride ?? exchange.requestModel,
-    responseModel: exchange.responseModel,
+    responseModel: identity.modelOverride === null ? exchange.responseModel : null,
     serverAddress: exchange.serverAddress,
     asked: exchange.priceFacts,
     attempt: Math.max(1, exchange.attempts.length),
     trustCost: trustsCost(exchange.provider),
     charged: known.charged,
-    ...(exchange.attempts.length < 2
-      ? {}
-      : { givenUp: givenUpOf(exchange.attempts.slice(0, -1), exchange.api, usage.inputTokens) }),
+    ...(givenUp.length === 0 ? {} : { givenUp }),
   }
   const cost = price(isHit ? told : usage, facts, new Date(exchange.startedAt), book)
   const trace = traceIds(exchange)
@@ -230,6 +213,8 @@ export const enrich = (
     error_message: text(exchange.error?.message ?? null),
     finish_reason: text(exchange.finishReason),
     attempts: attemptTuples(exchange, cost),
+    attempt_facts: attemptFactsTuples(exchange, givenUp),
+    passed_over: passedOverTuples(exchange),
     cache_status: exchange.cache?.status ?? '',
     cached_from: exchange.cache?.originalId ?? noUuid,
     saved_tokens: isHit ? totalTokens(told) : null,

@@ -14,6 +14,10 @@ export interface Enriched {
 
 /** n, target, provider, model, status, error_kind, start_us, end_us, cost. */
 export type AttemptTuple = readonly [number, string, string, string, number, string, number, number, string | null]
+/** n, replayed, input_tokens, output_tokens. */
+export type AttemptFactsTuple = readonly [number, boolean, number | null, number | null]
+/** target, reason, after. */
+export type PassedOverTuple = readonly [string, string, number]
 /** unit, model, attempt, part, quantity, unit_price, per, multiplier, amount, origin. */
 export type CostLineTuple = readonly [string, string, number, number, string, string, number, string, string | null, string]
 
@@ -63,6 +67,8 @@ export interface RequestRow {
   readonly error_message: string
   readonly finish_reason: string
   readonly attempts: readonly AttemptTuple[]
+  readonly attempt_facts: readonly AttemptFactsTuple[]
+  readonly passed_over: readonly PassedOverTuple[]
   readonly cache_status: string
   readonly cached_from: string
   readonly saved_tokens: number | null

@@ -77,3 +77,37 @@ test('an answer that is not billed does not free what was given up before it', (
   expect(cost).toMatchObject({ totalUsd: '0.0025', status: 'estimated', reason: 'attempt_given_up' })
   expect(row.attempts.map((tuple) => tuple.at(-1))).toEqual(['0.0025', '0'])
 })
+
+test('the row tells what single attempts used, which were sent twice, who was passed over, and when the head went out', () => {
+  const usageRaw = [{ source: 'usage', json: '{"prompt_tokens":900,"completion_tokens":50,"total_tokens":950}' }]
+  const { row } = enrich(
+    exchange({
+      attempts: [
+        attempt({ status: 503, errorKind: 'overloaded' }),
+        attempt({ status: 200, errorKind: 'timeout_idle', usageRaw }),
+        { ...answered, replayed: true },
+      ],
+      passedOver: [
+        { target: '@eu', reason: 'circuit_open', after: 0 },
+        { target: 'groq/\ud800', reason: 'no_credential', after: 300 },
+      ],
+      committedUs: 1234,
+    }),
+    here,
+    { book },
+  )
+  expect(row.attempt_facts).toEqual([
+    [2, false, 900, 50],
+    [3, true, null, null],
+  ])
+  expect(row.passed_over).toEqual([
+    ['@eu', 'circuit_open', 0],
+    ['groq/\ufffd', 'no_credential', 255],
+  ])
+  expect(row.marks_us.committed).toBe(1234)
+})
+
+test('a call that took one attempt tells nothing beside it', () => {
+  const { row } = enrich(exchange({}), here, { book })
+  expect([row.attempt_facts, row.passed_over, row.marks_us.committed]).toEqual([[], [], undefined])
+})

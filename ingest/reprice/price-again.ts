@@ -69,8 +69,8 @@ const withGivenUp = (cost: Cost, { attempts }: BookedCall): Cost => {
  */
 export const priceAgain = (call: BookedCall, book: PriceBook, trustsCost: TrustsCost): Cost | null => {
   if (settled.has(call.costReason)) return null
-  // `model` is the override where there was one; else it is one of the other two.
-  const overridden = call.model !== call.responseModel && call.model !== call.requestModel
+  // `model` is the override where there was one; else what answered, else what was asked for.
+  const overridden = call.model !== (call.responseModel === '' ? call.requestModel : call.responseModel)
   const cost = price(
     usageOf(call),
     {
@@ -80,7 +80,7 @@ export const priceAgain = (call: BookedCall, book: PriceBook, trustsCost: Trusts
       outcome: call.outcome as Outcome,
       status: call.status,
       requestModel: word(overridden ? call.model : call.requestModel),
-      responseModel: word(call.responseModel),
+      responseModel: overridden ? null : word(call.responseModel),
       serverAddress: word(call.serverAddress),
       asked: Object.fromEntries(Object.entries(call.priceFacts).map(([fact, text]) => [fact, factOf(text)])),
       attempt: Math.max(1, call.attempts.length),

@@ -10,7 +10,7 @@ import { topSpenders } from '../../clickhouse/queries/top-spenders.js'
 import { engines, lines, testFolder } from '../../clickhouse/testing.js'
 import { acquireFolderLock } from '../../core/folder-lock.js'
 import { openPriceBook } from '../../core/prices/book.js'
-import { tenantId } from '../../core/tenant.js'
+import { tenantId, type TenantId } from '../../core/tenant.js'
 import { plannedChunk } from './planned-chunk.js'
 import { finishReprice, reprice } from './reprice.js'
 
@@ -56,8 +56,16 @@ const opened = async (open: (dataDir: string) => Promise<Db>): Promise<{ db: Db;
 }
 
 describe.each(engines())('$name', ({ open }) => {
-  const run = (db: Db, dataDir: string, more: { dryRun?: boolean; model?: string } = {}) =>
-    reprice({ db, book, dataDir, now: Date.now, scope: { ...day, model: more.model ?? null }, dryRun: more.dryRun ?? false })
+  const run = (db: Db, dataDir: string, more: { whose?: TenantId; dryRun?: boolean; model?: string } = {}) =>
+    reprice({
+      db,
+      whose: more.whose ?? null,
+      book,
+      dataDir,
+      now: Date.now,
+      scope: { ...day, model: more.model ?? null },
+      dryRun: more.dryRun ?? false,
+    })
 
   test('a booked price that was wrong is put right in rows, sums, roll-ups and by user, session and property, once', async () => {
     const { db, dataDir } = await opened(open)
@@ -201,6 +209,7 @@ describe.each(engines())('$name', ({ open }) => {
     const seen: number[] = []
     const report = await reprice({
       db,
+      whose: null,
       book,
       dataDir,
       now: Date.now,
@@ -219,5 +228,17 @@ describe.each(engines())('$name', ({ open }) => {
         },
       ),
     ).toEqual([{ n: '5200', all: '5200' }])
+  })
+
+  test('of one tenant alone: nobody else is looked at, or charged otherwise', async () => {
+    const { db, dataDir } = await opened(open)
+    const [mine, theirs] = ['mine', 'theirs'].map((name) => tenantId(`${name}${randomUUID().slice(0, 8)}`)) as [
+      TenantId,
+      TenantId,
+    ]
+    await db.insert('requests', lines(call(mine), call(theirs)), randomUUID())
+    expect(await run(db, dataDir, { whose: mine })).toMatchObject({ calls: 1, changed: 1, total: 1 })
+    const adjusted = 'SELECT toString(tenant_id) AS tenant FROM cost_adjustments WHERE tenant_id IN {both:Array(String)}'
+    expect(await db.rows('adjusted', adjusted, { both: [mine, theirs] })).toEqual([{ tenant: mine }])
   })
 })

@@ -13,6 +13,7 @@ import { acquireFolderLock, FolderOwnedError } from '../../core/folder-lock.js'
 import type { PriceBook } from '../../core/prices/book.js'
 import type { Cost } from '../../core/prices/cost.js'
 import { picoOf, usdOf } from '../../core/prices/money.js'
+import type { TenantId } from '../../core/tenant.js'
 import { trustsCostByDefault, type TrustsCost } from '../enrich/trusts-cost.js'
 import { plannedChunk } from './planned-chunk.js'
 import { priceAgain } from './price-again.js'
@@ -43,6 +44,8 @@ export interface RepriceReport {
 
 export interface RepriceOptions {
   readonly db: Db
+  /** Whose calls; `null` = every tenant's, which is the operator's chore. */
+  readonly whose: TenantId | null
   readonly book: PriceBook
   /** Default: as of the built-in providers. */
   readonly trustsCost?: TrustsCost
@@ -85,7 +88,7 @@ const changeOf = (call: BookedCall, book: PriceBook, trustsCost: TrustsCost): Ch
   return delta === 0n && sameNull ? null : { call, cost, delta }
 }
 
-const lineOf = (tenant: string, { call, cost, delta }: Change, at: number): string =>
+const lineOf = (tenant: TenantId, { call, cost, delta }: Change, at: number): string =>
   JSON.stringify({
     tenant_id: tenant,
     ts: sqlTime(Number(call.atMs)),
@@ -232,6 +235,7 @@ export const whileNoneReprices = async <T>(db: Db, dataDir: string, work: () => 
 export const reprice = async (options: RepriceOptions): Promise<RepriceReport> => {
   const {
     db,
+    whose,
     book,
     dataDir,
     now,
@@ -246,7 +250,7 @@ export const reprice = async (options: RepriceOptions): Promise<RepriceReport> =
   const lock = dryRun ? null : await acquireFolderLock(dir)
   try {
     if (!dryRun) await insertPlanned(db, planned)
-    const tenants = await tenantsIn(db, scope)
+    const tenants = whose === null ? await tenantsIn(db, scope) : [whose]
     let total = 0
     for (const tenant of tenants) total += await countCalls(db, tenant, scope)
     const differences = new Differences()

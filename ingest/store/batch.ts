@@ -20,7 +20,7 @@ export interface Batch {
   /** Event ids, as `ats`. */
   readonly ids: string[]
   /** Those that may lie in the log twice, with their place in `ats`. */
-  readonly doubts: (Doubted & { readonly index: number })[]
+  readonly doubts: (Doubted & { readonly tenant: string; readonly index: number })[]
   readonly requests: Lines
   readonly bodies: Lines
   readonly facts: CallFacts[]

@@ -1,5 +1,6 @@
 import type { Db } from '../../clickhouse/db.js'
 import type { Exchange } from '../../core/exchange.js'
+import type { TenantId } from '../../core/tenant.js'
 import { responseKey, type Charge } from '../enrich/charges.js'
 import type { Charged } from '../enrich/known.js'
 
@@ -13,7 +14,6 @@ export interface Reading {
 const keptMs = 60 * 24 * 3_600_000
 
 interface ChargedRow {
-  readonly tenant: string
   readonly provider: string
   readonly responseId: string
   readonly requestId: string
@@ -25,28 +25,29 @@ interface ChargedRow {
 }
 
 /**
- * Who was charged for these responses? Rows of the last 60 days before each call, of its tenant and provider. Of the call's own
+ * Who was charged for these responses of one tenant? Rows of the last 60 days before each call, of its provider. Of the call's own
  * log only what lies before it counts: after a crash the range it stands in is cut again, and must find what it found the first time.
  *
  * @returns One list per reading, in order; a row may be in the batch at hand as well.
  */
 export const chargesBefore = async (
   db: Pick<Db, 'rows'>,
+  tenant: TenantId,
   partition: string,
   readings: readonly Reading[],
 ): Promise<readonly (readonly Charge[])[]> => {
   const starts = readings.map(({ exchange }) => Date.parse(exchange.startedAt))
   const rows = await db.rows<ChargedRow>(
     'charged-before',
-    `SELECT tenant_id AS tenant, provider, response_id AS responseId, toString(request_id) AS requestId, toString(any(cost_total)) AS usd,
+    `SELECT provider, response_id AS responseId, toString(request_id) AS requestId, toString(any(cost_total)) AS usd,
        any(usage_source) AS usageSource, source, toString(source_offset) AS at, toString(toUnixTimestamp64Milli(min(ts))) AS ms
      FROM requests
-     WHERE tenant_id IN {tenants:Array(String)} AND ts >= {from:DateTime64(3, 'UTC')}
+     WHERE tenant_id = {tenant:String} AND ts >= {from:DateTime64(3, 'UTC')}
        AND provider IN {providers:Array(String)} AND response_id IN {responses:Array(String)} AND cost_total > 0
-     GROUP BY tenant_id, provider, response_id, request_id, source, source_offset
-     ORDER BY min(ts), request_id LIMIT 32 BY tenant_id, provider, response_id`,
+     GROUP BY provider, response_id, request_id, source, source_offset
+     ORDER BY min(ts), request_id LIMIT 32 BY provider, response_id`,
     {
-      tenants: [...new Set(readings.map(({ exchange }) => exchange.tenant))],
+      tenant,
       from: new Date(Math.min(...starts) - keptMs),
       providers: [...new Set(readings.map(({ exchange }) => exchange.provider))],
       responses: [...new Set(readings.flatMap(({ exchange }) => exchange.responseId ?? []))],
@@ -54,8 +55,9 @@ export const chargesBefore = async (
   )
   const byResponse = new Map<string, ChargedRow[]>()
   for (const row of rows) {
-    const known = byResponse.get(responseKey(row))
-    if (known === undefined) byResponse.set(responseKey(row), [row])
+    const key = responseKey({ tenant, ...row })
+    const known = byResponse.get(key)
+    if (known === undefined) byResponse.set(key, [row])
     else known.push(row)
   }
   return readings.map(({ exchange, at }, i) =>
@@ -70,12 +72,13 @@ export const chargesBefore = async (
 }
 
 /**
- * What the stored rows of these calls say was charged before.
+ * What the stored rows of these calls of one tenant say was charged before.
  *
  * @returns By request id; a call whose row says nothing, or that has no row, is not in it.
  */
 export const storedVerdicts = async (
   db: Pick<Db, 'rows'>,
+  tenant: TenantId,
   exchanges: readonly Exchange[],
 ): Promise<ReadonlyMap<string, Charged>> => {
   const starts = exchanges.map(({ startedAt }) => Date.parse(startedAt))
@@ -83,11 +86,11 @@ export const storedVerdicts = async (
     'charged-verdicts',
     `SELECT toString(request_id) AS id, any(price_facts['charged_usd']) AS usd, any(price_facts['charged_source']) AS source
      FROM requests
-     WHERE tenant_id IN {tenants:Array(String)} AND ts >= {from:DateTime64(3, 'UTC')} AND ts <= {to:DateTime64(3, 'UTC')}
+     WHERE tenant_id = {tenant:String} AND ts >= {from:DateTime64(3, 'UTC')} AND ts <= {to:DateTime64(3, 'UTC')}
        AND request_id IN (SELECT toUUID(arrayJoin({ids:Array(String)})))
      GROUP BY request_id`,
     {
-      tenants: [...new Set(exchanges.map(({ tenant }) => tenant))],
+      tenant,
       from: new Date(Math.min(...starts)),
       to: new Date(Math.max(...starts)),
       ids: exchanges.map(({ id }) => id),

@@ -164,6 +164,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
       book: openPriceBook([]),
       dataDir: join(testFolder(onTestFinished), 'data'),
       now: () => now,
+      whose: null,
       scope: { from: new Date(noon(2)), to: new Date(now), model: null },
       dryRun: false,
     })

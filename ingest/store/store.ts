@@ -1,5 +1,7 @@
 import type { Db } from '../../clickhouse/db.js'
 import type { Gap } from '../../journal/port.js'
+import type { TenantId } from '../../core/tenant.js'
+import { byTenant } from '../by-tenant.js'
 import type { Charge } from '../enrich/charges.js'
 import { fullJitter, pause } from '../pause.js'
 import type { Batch } from './batch.js'
@@ -18,14 +20,20 @@ export interface Refused {
 export interface Store {
   /**
    * Inserts a batch, bodies first, so that a visible row has its bodies. Each table's token names the range, hence a batch sent
-   * again is void where it is complete and mended where it is torn.
+   * again is void where it is complete and mended where it is torn. A batch is a stretch of a log and holds whatever tenants lie in
+   * it; each of its lines names its own.
    *
    * @returns How many rows are stored, and the records refused for what they hold, found by halving.
    * @throws AbortError when the signal fires while the store is away: the plan stands, the next start inserts the same batch.
    */
   insert(batch: Batch, signal: AbortSignal): Promise<{ readonly rows: number; readonly refused: readonly Refused[] }>
   /** Who was charged for these responses before? One list per reading; waits, like an insert, until the store answers. */
-  chargesBefore(partition: string, readings: readonly Reading[], signal: AbortSignal): Promise<readonly (readonly Charge[])[]>
+  chargesBefore(
+    tenant: TenantId,
+    partition: string,
+    readings: readonly Reading[],
+    signal: AbortSignal,
+  ): Promise<readonly (readonly Charge[])[]>
   /**
    * Writes down how many calls the log had no room for. Each record that tells gaps has its own token, wherever it is read: twice is
    * once.
@@ -125,10 +133,12 @@ export const createStore = ({
   /** Doubted events that are stored already, or lie earlier in this batch: their places in it. */
   const doubles = async (batch: Batch, signal: AbortSignal): Promise<ReadonlySet<number>> => {
     if (batch.doubts.length === 0) return new Set()
-    const elsewhere = await untilDone(() => lookUp(db, batch.doubts, batch), signal)
-    return new Set(
-      batch.doubts.filter(({ id, index }) => elsewhere.has(id) || batch.ids.indexOf(id) < index).map(({ index }) => index),
-    )
+    const found = new Set<number>()
+    for (const [tenant, doubts] of byTenant(batch.doubts, (doubt) => doubt.tenant)) {
+      const elsewhere = await untilDone(() => lookUp(db, tenant, doubts, batch), signal)
+      for (const { id, index } of doubts) if (elsewhere.has(id) || batch.ids.indexOf(id) < index) found.add(index)
+    }
+    return found
   }
 
   return {
@@ -148,7 +158,8 @@ export const createStore = ({
       const refused = await insertSome('requests', { batch, lines: batch.requests, indexes: rest, range }, signal)
       return { rows: rest.length - refused.length, refused: [...bodiless, ...refused] }
     },
-    chargesBefore: (partition, readings, signal) => untilDone(() => chargesBefore(db, partition, readings), signal),
+    chargesBefore: (tenant, partition, readings, signal) =>
+      untilDone(() => chargesBefore(db, tenant, partition, readings), signal),
     async tellGaps(partition, gaps, signal) {
       const told = new Map<string, Gap[]>()
       for (const gap of gaps) {

@@ -2,21 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import { spliceString } from '../../core/json-splice.js'
-import { readRequest } from '../../core/providers/read-request.js'
-import type { Provider } from '../../core/providers/registry.js'
+import { readRequest, type Asked } from '../../core/providers/read-request.js'
 import type { Call, Target } from '../call.js'
 import type { Chain } from '../chain.js'
 import type { Client } from '../client.js'
 import { meetExpectation } from '../expectation.js'
 import type { CallRecord } from '../record.js'
-import { chainOf } from './chain-of.js'
-import { checkCredential } from './credential-mismatch.js'
+import { familyOfUnified } from './unified-target.js'
 import { checkDeclared, readBody, replaced, type BodyRules, type HeldBody } from './read-body.js'
-import { familyOfUnified, targetOfModel } from './unified-target.js'
+import { resolve } from './resolve.js'
+import type { Rules } from './rules.js'
 
-export interface AdmitDeps {
+export interface AdmitDeps extends Rules {
   readonly config: Config
-  readonly providers: ReadonlyMap<string, Provider>
   readonly bodies: BodyRules
 }
 
@@ -28,6 +26,19 @@ export interface Admitted {
   /** Where else, how often, how long; `null` = nothing was asked, and it is sent once. */
   readonly chain: Chain | null
 }
+
+const isEncoded = ({ contentEncoding }: Call): boolean => contentEncoding !== null && contentEncoding !== 'identity'
+const nothing = Buffer.alloc(0)
+
+/** What a body asks for; of one that is encoded, what the path tells. */
+const read = (call: Call, target: Target | null, body: HeldBody, contentType: string | undefined): Asked =>
+  readRequest({
+    family: target?.route.family ?? familyOfUnified(call.unifiedPath ?? ''),
+    api: target?.route.api ?? '',
+    path: target?.path ?? call.unifiedPath ?? '',
+    body: isEncoded(call) ? nothing : body.head,
+    contentType,
+  })
 
 /**
  * Holds the body and settles where the call goes.
@@ -43,27 +54,16 @@ export const admitBy =
     const body = await readBody(req, record.request, deps.bodies)
     client.serving = null
     try {
-      const route = call.target?.route ?? { family: familyOfUnified(call.unifiedPath ?? ''), api: '' }
-      const asked = readRequest({
-        family: route.family,
-        api: route.api,
-        path: call.target?.path ?? call.unifiedPath ?? '',
-        body: call.contentEncoding === null || call.contentEncoding === 'identity' ? body.head : Buffer.alloc(0),
-        contentType: req.headers['content-type'],
-      })
+      const contentType = req.headers['content-type']
+      const asked = read(call, call.target, body, contentType)
       record.asked = asked
-      if (call.target !== null) {
-        record.mark('admitted')
-        return { call, target: call.target, body, chain: chainOf(call, call.target, asked, deps) }
-      }
-      const { target, model } = targetOfModel(call, call.unifiedPath ?? '', asked, deps)
-      record.target = target
-      record.asked = { ...asked, model }
-      checkCredential(call, target.provider)
+      const { target, model, chain } = resolve(call, asked, { contentType, rules: deps, record })
+      // Its characters are what it costs; that it is speech was not known before.
+      if (call.target === null && target.route.api === 'speech')
+        record.asked = { ...read(call, target, body, contentType), model }
       record.mark('admitted')
-      const chain = chainOf(call, target, record.asked, deps)
       if (model === asked.model) return { call, target, body, chain }
-      const spliced = spliceModel(body, model)
+      const spliced = spliceModel(body, model ?? '')
       record.altered.push('model')
       return { call, target, body: spliced, chain }
     } catch (cause) {

@@ -1,151 +1,134 @@
-import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
-import type { Asked } from '../../core/providers/read-request.js'
-import type { Provider } from '../../core/providers/registry.js'
-import { pathAt, resolveModel, routeOf } from '../../core/providers/routes.js'
 import type { Call, Target } from '../call.js'
 import type { Chain, ChainTarget } from '../chain.js'
-import type { FailoverAsked } from '../identify/failover.js'
 import type { TargetAsked } from '../identify/fallback.js'
+import { noFailover, type FailoverAsked } from '../identify/failover.js'
+import { warningOf } from '../identify/own-values.js'
+import { chainTarget, noTrying, ownTarget } from './chain-target.js'
+import type { ModelList } from './model-list.js'
+import { namedTarget, shown, type Named } from './named-target.js'
 import { pathAtProvider, type PathAt } from './path-at.js'
-
-interface Rules {
-  readonly config: Config
-  readonly providers: ReadonlyMap<string, Provider>
-}
+import type { Rules } from './rules.js'
 
 /** Whose targets, named where. */
 interface Naming {
   readonly call: Call
   readonly own: Target
+  /** The header or field, for messages. */
   readonly header: string
-  /** Of the body. */
+  /** That the call asks for first. */
   readonly model: string | null
 }
 
-const nameOf = (provider: string, model: string | null): string => (model === null ? provider : `${provider}/${model}`)
-
-const ownTarget = (own: Target, asked: Asked | null, weight: number): ChainTarget => ({
-  name: nameOf(own.provider.name, asked?.model ?? null),
-  target: own,
-  index: 0,
-  isOwn: true,
-  model: null,
-  modelInPath: false,
-  retries: null,
-  ttftMs: null,
-  timeoutMs: null,
-  weight,
-  on: null,
-  leaveOn: null,
-  headers: null,
-  override: null,
-  key: null,
-})
-
-const shown = (text: string): string => text.replaceAll(/[^ -~]/g, '?').slice(0, 128)
-
-const refuse = (header: string, what: string): never => {
-  throw new WeirError('bad_header', `${header}: ${what}`, { param: header })
+/** Whom a name in a header stands for: there a provider alone is one, for the same model. */
+const named = (name: string, { header }: Naming, rules: Rules): Named => {
+  const provider = rules.providers.get(name)
+  if (provider !== undefined) return { provider, model: null, alias: null, config: null }
+  const found = namedTarget(name, rules)
+  if (typeof found !== 'string') return found
+  throw new WeirError('bad_header', `${header}: ${found}`, { param: header })
 }
 
-/** Provider and model of a name: a provider for the same model, `provider/model`, or a model that tells its provider. */
-const named = (name: string, { header }: Naming, { providers, config }: Rules): { provider: Provider; model: string | null } => {
-  if (name.startsWith('@')) refuse(header, `weir.yaml has no target "${shown(name)}".`)
-  const provider = providers.get(name)
-  if (provider !== undefined) return { provider, model: null }
-  return (
-    resolveModel(name, providers, config.models) ??
-    refuse(header, `no provider is known for the target "${shown(name)}". Write provider/model, as in openai/gpt-5-mini.`)
+/** The call's path at an address of the caller's. */
+const atAddress = (address: string, { call, own, header }: Naming, { addresses }: Rules): PathAt => {
+  const { origin } = new URL(address)
+  const base = address.slice(origin.length)
+  const { method } = call
+  const aimed = addresses.aim({ address: { header, origin, base }, method, path: own.path, speaks: own, translates: true })
+  if ('refused' in aimed) throw aimed.refused
+  const { target } = aimed
+  if (target.route.family === own.route.family) return { target, modelInPath: true }
+  throw new WeirError(
+    'family_unsupported',
+    `${header}: "${shown(address)}" does not take ${call.endpoint.replace(/^\S+ /, '')}.`,
+    {
+      param: header,
+    },
   )
 }
 
-/** The provider at an address, and the call's path there; `null` = nobody is known at it. */
-const atAddress = (address: string, { call, own }: Naming, { providers }: Rules): PathAt | null => {
-  const { origin, pathname } = new URL(address)
-  const base = pathname === '/' ? '' : pathname
-  for (const provider of new Set(providers.values())) {
-    if (provider.origin !== origin && !(provider === own.provider && own.origin === origin)) continue
-    const [path = '', query] = own.path.split('?', 2)
-    const there = pathAt(provider, base + path)
-    if (there === null) continue
-    return {
-      target: {
-        provider,
-        origin,
-        path: there.path + (query === undefined ? '' : `?${query}`),
-        route: routeOf(provider, call.method, there.path.replaceAll(/%3a/gi, ':'), there.family),
-      },
-      modelInPath: true,
-    }
-  }
-  return null
-}
-
-const found = (asked: TargetAsked, naming: Naming, rules: Rules): PathAt & { readonly model: string | null } => {
-  const { call, own, header } = naming
-  if (asked.url !== null) {
-    const at = atAddress(asked.url, naming, rules)
-    if (at !== null && at.target.route.family === own.route.family) return { ...at, model: null }
-    throw new WeirError(
-      'policy_denied',
-      `${header}: "${shown(asked.url)}" is the address of no provider that is known here and speaks this API. Add it to providers in weir.yaml.`,
-      { param: header },
-    )
-  }
-  const { provider, model } = named(asked.name ?? '', naming, rules)
-  const at = pathAtProvider(call, own, provider, model)
-  if (at !== null) return { ...at, model }
+const atNamed = (who: Named, { call, own, header }: Naming): PathAt => {
+  const { provider, config } = who
+  const segment = config === null ? undefined : (config.resource ?? config.region ?? null)
+  const at = pathAtProvider(call, own, { provider, model: who.model, segment })
+  if (at !== null) return at
   throw new WeirError(
     'family_unsupported',
-    `${header}: ${provider.name} does not offer ${call.endpoint.replace(/^\S+ /, '')} itself, or only with a resource or region.`,
+    `${header}: ${who.alias ?? provider.name} does not offer ${call.endpoint.replace(/^\S+ /, '')} itself` +
+      (provider.segment === null || config !== null
+        ? '.'
+        : `, or only with a ${provider.segment}: name it under targets in weir.yaml.`),
     { param: header },
   )
 }
 
-const resolved = (asked: TargetAsked, index: number, naming: Naming, rules: Rules): ChainTarget => {
-  const { model, ...at } = found(asked, naming, rules)
-  return {
-    name: nameOf(at.target.provider.name, model ?? naming.model),
-    ...at,
-    index,
-    isOwn: false,
-    model,
-    retries: asked.retries,
-    ttftMs: asked.ttftMs,
-    timeoutMs: asked.timeoutMs,
-    weight: asked.weight,
-    on: asked.on,
-    leaveOn: asked.leaveOn,
-    headers: asked.headers,
-    override: asked.override,
-    key: null,
-  }
+const fromHeader = (asked: TargetAsked, naming: Naming, rules: Rules): ChainTarget => {
+  const trying = { ...asked, model: naming.model }
+  if (asked.url !== null) return chainTarget(naming.call, { at: atAddress(asked.url, naming, rules), named: null, asked: trying })
+  const who = named(asked.name ?? '', naming, rules)
+  return chainTarget(naming.call, { at: atNamed(who, naming), named: who, asked: trying })
 }
 
-const targetsOf = (
-  { fallback, strategy }: FailoverAsked,
-  call: Call,
-  own: Target,
-  asked: Asked | null,
-  rules: Rules,
-): ChainTarget[] => {
-  if (fallback === null) return [ownTarget(own, asked, 1)]
-  const naming = { call, own, header: fallback.header, model: asked?.model ?? null }
-  if (fallback.form === 'whole') return fallback.targets.map((target, index) => resolved(target, index, naming, rules))
-  return [
-    ownTarget(own, asked, strategy.primary),
-    ...fallback.targets.map((target, index) => resolved(target, index + 1, naming, rules)),
-  ]
+const fromList = (who: Named, naming: Naming): ChainTarget =>
+  chainTarget(naming.call, { at: atNamed(who, naming), named: who, asked: { ...noTrying, model: naming.model } })
+
+/** Where a call leads by itself. */
+export interface Own {
+  readonly target: Target
+  readonly model: string | null
+  /** What its body asks for on the unified path; `null` = it names one target, which is `target`. */
+  readonly list: ModelList | null
 }
+
+/** One of weir.yaml keeps its weight there, unless the call gives it one. */
+const first = ({ target, model, list }: Own, weight: number, naming: Naming): ChainTarget => {
+  const who = list?.targets[0] ?? null
+  if (who === null || who.config === null) return ownTarget(target, model, weight)
+  const to = fromList(who, naming)
+  return weight === noFailover.strategy.primary ? to : { ...to, weight }
+}
+
+/** Those of the body, then those of a header; or those of a header that holds all. */
+const inOrder = (call: Call, own: Own, rules: Rules): ChainTarget[] => {
+  const { fallback, strategy } = call.steering.failover ?? noFailover
+  const naming = { call, own: own.target, header: fallback?.header ?? 'model', model: own.model }
+  const named = (fallback?.targets ?? []).map((asked) => fromHeader(asked, naming, rules))
+  if (fallback?.form === 'whole') return named
+  const inBody = { ...naming, header: 'model' }
+  const listed = (own.list?.targets ?? []).slice(1).map((who) => fromList(who, inBody))
+  return [first(own, strategy.primary, inBody), ...listed, ...named]
+}
+
+/** Of one target. */
+const asksForOrderAlone = ({ retry, timeouts, fallback }: FailoverAsked): boolean =>
+  retry === null && timeouts === null && fallback === null
+
+const cappedBy = (call: Call, listed: number, most: number): string =>
+  warningOf('capped', listed > most ? 'model' : (call.steering.failover?.fallback?.header ?? 'model'))
 
 /**
- * Who a call may be sent to, in the order given (headers.md §3.2).
+ * Who a call may be sent to, in the order given (headers.md §2.3, §3.2), and not more of them than the operator lets it have.
  *
+ * @param warnings Grows by what was left out.
  * @returns `null` when it asks for nothing but one send.
- * @throws WeirError `bad_header`, `family_unsupported`: nothing has been sent.
+ * @throws WeirError `bad_header`, `family_unsupported`, `unknown_model`, `target_denied`: nothing has been sent.
  */
-export const chainOf = (call: Call, own: Target, asked: Asked | null, rules: Rules): Chain | null => {
+export const chainOf = (call: Call, own: Own, rules: Rules, warnings: string[]): Chain | null => {
   const { failover } = call.steering
-  return failover === null ? null : { asked: failover, targets: targetsOf(failover, call, own, asked, rules) }
+  const { list } = own
+  if (list === null && (failover === null || asksForOrderAlone(failover))) return null
+  const { fallback } = failover ?? noFailover
+  const listed = list?.targets.length ?? 1
+  if (fallback?.form === 'whole' && listed > 1) warnings.push(warningOf('ignored', 'model'))
+  const excluded = list?.excluded
+  const all = inOrder(call, own, rules)
+  const allowed = excluded === undefined ? all : all.filter(({ target }) => !excluded.has(target.provider.name))
+  if (allowed.length === 0)
+    throw new WeirError('unknown_model', 'model: every target of the call is excluded.', { param: 'model' })
+  const most = rules.config.ceilings.targets
+  // What weir.yaml holds is not the caller's to be warned of.
+  const isCallers = call.own.get('fallback')?.from === 'header' || call.own.get('fallbacks')?.from === 'header'
+  if (allowed.length > most && (listed > most || isCallers)) warnings.push(cappedBy(call, listed, most))
+  const targets = allowed.slice(0, most).map((to, index) => ({ ...to, index }))
+  return { asked: failover ?? noFailover, targets }
 }

@@ -1,6 +1,7 @@
 import { WeirError } from '../../core/errors.js'
 import type { Provider } from '../../core/providers/registry.js'
 import type { Call } from '../call.js'
+import { keyGiven, keyHeaderOf } from '../obtain/credential.js'
 
 const keyPrefixes: readonly (readonly [string, string])[] = [
   ['sk-ant-', 'anthropic'],
@@ -12,15 +13,20 @@ const keyPrefixes: readonly (readonly [string, string])[] = [
   ['AIza', 'gemini'],
 ]
 
+const ownerOf = (key: string): string | undefined => keyPrefixes.find(([prefix]) => key.startsWith(prefix))?.[1]
+
+/** Whether the key a caller sent is known to be one of another provider. */
+export const isMismatch = ({ clientKey }: Pick<Call, 'clientKey'>, provider: Provider): boolean => {
+  const owner = clientKey === null ? undefined : ownerOf(clientKey)
+  return owner !== undefined && owner !== provider.name
+}
+
 /** @throws WeirError `credential_mismatch` when the key is known to be of somebody else (headers.md §2.4). */
 export const checkCredential = (call: Call, provider: Provider): void => {
-  const { clientKey } = call
-  if (clientKey === null || call.providerKeys.has(provider.name)) return
-  const named = keyPrefixes.find(([prefix]) => clientKey.startsWith(prefix))?.[1]
-  if (named !== undefined && named !== provider.name)
-    throw new WeirError(
-      'credential_mismatch',
-      `The key is one of ${named}, but the model is served by ${provider.name}: it was not sent. Give Weir-${provider.name[0]?.toUpperCase() ?? ''}${provider.name.slice(1)}-Key.`,
-      { param: 'Authorization' },
-    )
+  if (!isMismatch(call, provider) || keyGiven(call, provider) !== null) return
+  throw new WeirError(
+    'credential_mismatch',
+    `The key is one of ${ownerOf(call.clientKey ?? '') ?? 'another provider'}, but the model is served by ${provider.name}: it was not sent. Give ${keyHeaderOf(provider)}.`,
+    { param: 'Authorization' },
+  )
 }

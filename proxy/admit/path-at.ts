@@ -1,4 +1,4 @@
-import type { Provider } from '../../core/providers/registry.js'
+import { originOf, type Provider } from '../../core/providers/registry.js'
 import { routeOf } from '../../core/providers/routes.js'
 import type { Call, Target } from '../call.js'
 
@@ -23,19 +23,54 @@ const modelPlaces: readonly RegExp[] = [
 
 const placeOf = (path: string): RegExp | null => modelPlaces.find((place) => place.test(path)) ?? null
 
-const sameProvider = (method: string, own: Target, cut: number, model: string | null): PathAt => {
+/** Vertex has its region in the path, too. */
+const inRegion = (path: string, provider: Provider, segment: string | null): string =>
+  provider.name === 'vertex' && segment !== null ? path.replace(/(\/locations\/)[^/]+/, `$1${segment}`) : path
+
+const sameProvider = (method: string, own: Target, { provider, model, segment }: Place): PathAt => {
+  const cut = own.path.indexOf('?')
   const path = cut < 0 ? own.path : own.path.slice(0, cut)
   const query = cut < 0 ? '' : own.path.slice(cut)
   const place = placeOf(path)
-  if (place === null || model === null) return { target: own, modelInPath: place !== null }
-  const there = path.replace(place, (_, before: string) => before + encodeURIComponent(model))
+  if (segment === undefined && (place === null || model === null)) return { target: own, modelInPath: place !== null }
+  const named =
+    place === null || model === null ? path : path.replace(place, (_, before: string) => before + encodeURIComponent(model))
+  const there = inRegion(named, provider, segment ?? null)
   return {
     target: {
-      ...own,
+      provider,
+      origin: segment === undefined ? own.origin : originOf(provider, segment),
       path: there + query,
-      route: routeOf(own.provider, method, there.replaceAll(/%3a/gi, ':'), own.route.family),
+      route: routeOf(provider, method, there.replaceAll(/%3a/gi, ':'), own.route.family),
     },
-    modelInPath: true,
+    modelInPath: place !== null,
+  }
+}
+
+/** Somebody a call may go to. */
+interface Place {
+  readonly provider: Provider
+  /** `null` = the same. */
+  readonly model: string | null
+  /** Resource or region; `null` = it has none; absent = that of the call, if it is the same provider. */
+  readonly segment?: string | null | undefined
+}
+
+/** The same path at another provider that has it, too, in the same wire family. */
+const samePath = (call: Call, own: Target, origin: string, { provider, model }: Place): PathAt | null => {
+  const { family } = own.route
+  const prefix = provider.prefixes.find(({ path }) => own.path.startsWith(path))
+  if (prefix?.family !== family) return null
+  const there = sameProvider(call.method, own, { provider, model })
+  const { path } = there.target
+  return {
+    ...there,
+    target: {
+      provider,
+      origin,
+      path,
+      route: routeOf(provider, call.method, path.replace(/\?.*$/s, '').replaceAll(/%3a/gi, ':'), family),
+    },
   }
 }
 
@@ -45,12 +80,16 @@ const sameProvider = (method: string, own: Target, cut: number, model: string | 
  * @param own Where it goes itself.
  * @returns `null` when the provider does not offer the API, or has no address without a resource or region.
  */
-export const pathAtProvider = (call: Call, own: Target, provider: Provider, model: string | null): PathAt | null => {
-  const cut = own.path.indexOf('?')
-  if (provider.name === own.provider.name) return sameProvider(call.method, own, cut, model)
-  if (provider.origin.includes('{segment}')) return null
+export const pathAtProvider = (call: Call, own: Target, place: Place): PathAt | null => {
+  const { provider, segment = null } = place
+  // At an address of the caller's, paths need not be the provider's.
+  if (provider.name === own.provider.name && own.byCaller !== true) return sameProvider(call.method, own, place)
+  if (provider.origin.includes('{segment}') && segment === null) return null
+  const origin = originOf(provider, segment)
   const isAnthropic = own.route.family === 'anthropic'
-  if (!isAnthropic && own.route.family !== 'openai-chat' && own.route.family !== 'openai-responses') return null
+  if (!isAnthropic && own.route.family !== 'openai-chat' && own.route.family !== 'openai-responses')
+    return samePath(call, own, origin, place)
+  const cut = own.path.indexOf('?')
   const root = provider.roots[isAnthropic ? 'anthropic' : 'openai-chat']
   const ending = (isAnthropic ? anthropicEnding : openAiEnding).exec(cut < 0 ? own.path : own.path.slice(0, cut))?.[0]
   if (root === undefined || ending === undefined) return null
@@ -65,7 +104,7 @@ export const pathAtProvider = (call: Call, own: Target, provider: Provider, mode
   return {
     target: {
       provider,
-      origin: provider.origin,
+      origin,
       path: path + query,
       route: routeOf(provider, call.method, path, isAnthropic ? 'anthropic' : 'openai-chat'),
     },

@@ -35,7 +35,7 @@ export const openTellCost = (overrides: readonly PriceOverride[]): TellCost => {
         outcome,
         status,
         requestModel: call.identity.modelOverride ?? asked?.model ?? null,
-        responseModel,
+        responseModel: call.identity.modelOverride === null ? responseModel : null,
         serverAddress: origin.slice(origin.indexOf('//') + 2),
         asked: asked?.priceFacts ?? {},
         attempt: earlier.length + 1,

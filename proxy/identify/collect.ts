@@ -1,7 +1,7 @@
 import { WeirError } from '../../core/errors.js'
 import { classifyHeader, knownHeaderNames } from '../../core/headers.js'
 import { nearest } from '../../core/nearest.js'
-import { headerText, trimmed, warningOf, type OwnValue } from './own-values.js'
+import { headerText, trimmed, warningOf, type Ceilings, type OwnValue } from './own-values.js'
 import type { OwnHeader } from './read-headers.js'
 
 /** How our headers are taken. */
@@ -9,6 +9,8 @@ export interface HeaderRules {
   /** A fault in a `Helicone-*` header is a 400, too. */
   readonly strictHelicone: boolean
   readonly isProvider: (name: string) => boolean
+  /** Without, there are none. */
+  readonly ceilings?: Ceilings
 }
 
 /** Our headers of one request, by name; what they hold has not been read. */
@@ -30,9 +32,22 @@ type Dialect = OwnHeader['dialect']
 const token = /^[!#$%&'*+.^_`|~0-9a-z-]{1,64}$/
 const visible = /^[\x21-\x7e]{1,512}$/
 const mostProperties = 64
+/** They go out in one header: a thousand names that mean nothing must not break the answer. */
+const mostWarnings = 64
 const mostPropertyBytes = 1024
 const noProperties: Readonly<Record<string, string>> = Object.freeze({})
 const noKeys: ReadonlyMap<string, string> = new Map()
+
+/** Whatever their names are: `__proto__` is one. */
+const textsOf = (properties: ReadonlyMap<string, { readonly text: string }>): Record<string, string> => {
+  const texts: Record<string, string> = {}
+  for (const [key, { text }] of properties) {
+    if (key === '__proto__')
+      Object.defineProperty(texts, key, { value: text, enumerable: true, configurable: true, writable: true })
+    else texts[key] = text
+  }
+  return texts
+}
 
 const refuse = (name: string, what: string): never => {
   throw new WeirError('bad_header', `${name}: ${what}.`, { param: name })
@@ -51,7 +66,9 @@ export const collect = (sent: readonly OwnHeader[], { strictHelicone, isProvider
   let helicone = false
   let steers = false
 
-  const warn = (kind: string, name: string): void => void warnings.push(warningOf(kind, name))
+  const warn = (kind: string, name: string): void => {
+    if (warnings.length < mostWarnings) warnings.push(warningOf(kind, name))
+  }
   const bad = (dialect: Dialect, name: string, what: string): void => {
     if (dialect === 'weir' || strictHelicone) refuse(name, what)
     warn('bad-value', name)
@@ -135,10 +152,7 @@ export const collect = (sent: readonly OwnHeader[], { strictHelicone, isProvider
   }
   return {
     values,
-    properties:
-      properties === null
-        ? noProperties
-        : Object.fromEntries([...(properties as Map<string, { text: string }>)].map(([key, { text }]) => [key, text])),
+    properties: properties === null ? noProperties : textsOf(properties),
     providerKeys: keys ?? noKeys,
     warnings,
     helicone,

@@ -125,7 +125,7 @@ describe('other targets', () => {
     expect(failover?.fallback?.form).toBe('after')
     const [mini, anthropic, eu] = failover?.fallback?.targets ?? []
     expect(mini).toMatchObject({ name: 'openai/gpt-5-mini', ttftMs: 3000, timeoutMs: 9000, weight: 0, retries: null, on: null })
-    expect(anthropic).toMatchObject({ name: 'anthropic', retries: 0, weight: 1 })
+    expect(anthropic).toMatchObject({ name: 'anthropic', retries: 0, weight: null })
     expect(eu).toMatchObject({
       name: '@eu',
       on: {

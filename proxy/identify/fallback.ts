@@ -3,6 +3,7 @@ import { WeirError } from '../../core/errors.js'
 import { isObject, type JsonObject } from '../../core/providers/json-text.js'
 import { parseList, StructuredFieldError, type Item } from '../../core/structured-fields.js'
 import { headerText, type OwnValue, type OwnValues } from './own-values.js'
+import { addressIn } from './target-url.js'
 
 /** One target that a call names (headers.md §3.2); who that is, is found out when its body is known. */
 export interface TargetAsked {
@@ -15,7 +16,8 @@ export interface TargetAsked {
   readonly ttftMs: number | null
   /** Of one attempt. */
   readonly timeoutMs: number | null
-  readonly weight: number
+  /** `null` = none is given. */
+  readonly weight: number | null
   /** The failures after which it may be tried; `null` = those of routing.md §3. */
   readonly on: Conditions | null
   /** The failures of its own after which the next one may be tried; `null` = those of routing.md §3. */
@@ -42,7 +44,7 @@ const plain: Omit<TargetAsked, 'name'> = {
   retries: null,
   ttftMs: null,
   timeoutMs: null,
-  weight: 1,
+  weight: null,
   on: null,
   leaveOn: null,
   headers: null,
@@ -80,7 +82,7 @@ const targetFrom = (found: OwnValue, item: Item): TargetAsked => {
     retries: read.retries,
     ttftMs: read.ttft,
     timeoutMs: read.timeout,
-    weight: read.weight ?? 1,
+    weight: read.weight,
     on,
   }
 }
@@ -128,18 +130,17 @@ const headersIn = (value: unknown): readonly string[] | null => {
 }
 
 /**
- * An address without user, query or fragment. Helicone drops its path, and so is it done under that name.
+ * An address and its path. Helicone drops the path, and so is it done under that name.
  *
  * @returns `null` when it is none.
  */
-const addressIn = (value: unknown, found: OwnValue, own: OwnValues): string | null => {
-  if (typeof value !== 'string' || !/^https?:\/\//i.test(value)) return null
-  const url = URL.parse(value)
-  if (url === null || url.username !== '' || url.password !== '' || /[?#]/.test(value)) return null
-  const path = url.pathname.replace(/\/+$/, '')
-  if (found.dialect === 'weir' || path === '') return url.origin + path
+const urlIn = (value: unknown, found: OwnValue, own: OwnValues): string | null => {
+  const address = typeof value === 'string' ? addressIn(value) : null
+  if (address === null) return null
+  const { origin, base } = address
+  if (found.dialect === 'weir' || base === '') return origin + base
   own.warn('path-dropped', found)
-  return url.origin
+  return origin
 }
 
 const known: ReadonlySet<string> = new Set(['target', 'target-url', 'headers', 'onCodes', 'bodyKeyOverride'])
@@ -151,7 +152,7 @@ const entryFrom = (found: OwnValue, entry: unknown, at: number, own: OwnValues):
   const unknown = Object.keys(entry).find((key) => !known.has(key))
   if (unknown !== undefined) wrong(` has a key "${unknown.replaceAll(/[^ -~]/g, '?').slice(0, 64)}" that is not known`)
   const name = typeof target === 'string' && target !== '' ? target : null
-  const address = addressIn(url, found, own)
+  const address = urlIn(url, found, own)
   if (url !== undefined && address === null) wrong('.target-url is an http(s) URL without user, query or fragment')
   if ((name === null) === (address === null)) wrong(' names its target by "target" or by "target-url"')
   const leaveOn = onCodes === undefined ? null : codesIn(onCodes)
@@ -183,6 +184,13 @@ const jsonIn = (found: OwnValue, own: OwnValues): readonly TargetAsked[] => {
   return entries.map((entry, index) => entryFrom(found, entry, index, own))
 }
 
+/** Times beyond the operator's are lowered where they are used. */
+const warnedOfTimes = (targets: readonly TargetAsked[], found: OwnValue, own: OwnValues): readonly TargetAsked[] => {
+  const { ttft, total } = own.ceilings.timeouts
+  if (targets.some(({ ttftMs, timeoutMs }) => (ttftMs ?? 0) > ttft || (timeoutMs ?? 0) > total)) own.warn('capped', found)
+  return targets
+}
+
 /**
  * Reads `Weir-Fallback` and `Fallbacks`. Where one of them is Helicone's, ours wins.
  *
@@ -197,8 +205,9 @@ export const readFallback = (own: OwnValues): FallbackAsked | null => {
     own.warn('shadowed', all)
   }
   if (after !== undefined) {
-    const targets = listIn(after)
+    const targets = warnedOfTimes(listIn(after), after, own)
     return targets.length === 0 ? null : { form: 'after', header: after.name, targets }
   }
-  return all === undefined ? null : { form: 'whole', header: all.name, targets: jsonIn(all, own) }
+  if (all === undefined) return null
+  return { form: 'whole', header: all.name, targets: warnedOfTimes(jsonIn(all, own), all, own) }
 }

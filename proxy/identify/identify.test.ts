@@ -4,6 +4,10 @@ import { loadConfig } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import { providersFrom } from '../../core/providers/registry.js'
 import type { Call } from '../call.js'
+import { guardBy } from '../obtain/guard/guard.js'
+import { thisNetwork } from '../obtain/guard/network.js'
+import { addressesBy } from './addresses.js'
+import { weirKeyring } from '../../core/weir-keys.js'
 import { callerBy } from './caller.js'
 import { identifyBy } from './identify.js'
 
@@ -12,17 +16,21 @@ const config = {
   providers: { 'my-vllm': { origin: 'http://127.0.0.1:8000', root: '/v1', family: 'openai-chat' as const } },
 }
 const fingerprint = (key: string): string => `f-${key}`
-const identify = identifyBy({ config, providers: providersFrom(config), fingerprint, caller: callerBy(fingerprint) })
+const providers = providersFrom(config)
+const guard = guardBy({ config, providers, network: thisNetwork, ownPorts: new Set([8787]) })
+const addresses = addressesBy({ config, providers, guard })
+const keys = weirKeyring(config, Date.now)
+const caller = callerBy({ config, keys, fingerprint })
+const identify = identifyBy({ config, providers, keys, caller, addresses })
 const call = (url: string, headers: Record<string, string> = {}, method = 'POST'): Call =>
   identify({ method, url, rawHeaders: Object.entries(headers).flat() } as unknown as IncomingMessage, 'id')
 const code = (url: string, headers: Record<string, string> = {}, method = 'POST'): string => {
   try {
-    call(url, headers, method)
+    return call(url, headers, method).refused?.code ?? 'none'
   } catch (cause) {
     if (cause instanceof WeirError) return cause.code
     throw cause
   }
-  return 'none'
 }
 const header = (of: Call, name: string): string | undefined => {
   const at = of.headers.findIndex((word, i) => i % 2 === 0 && word.toLowerCase() === name)

@@ -76,9 +76,6 @@ describe('who called', () => {
 
   test('an empty value is an absent one', () => expect(read({ 'Weir-User-Id': '  ' }).identity.userId).toBeNull())
   test('tags are a list', () => expect(read({ 'Weir-Tags': ['a, "b, c"', 'd'] }).identity.tags).toEqual(['a', 'b, c', 'd']))
-  test('a key is read in either spelling', () => {
-    expect(read({ 'Helicone-Auth': 'Bearer sk-helicone-1' }).weirKey).toBe('sk-helicone-1')
-  })
   test('a provider key is known by its provider', () =>
     expect([...read({ 'Weir-Anthropic-Key': 'Bearer sk-ant-1' }).providerKeys]).toEqual([['anthropic', 'sk-ant-1']]))
 })
@@ -143,10 +140,7 @@ describe('bad values', () => {
   test('an unknown name in Helicone\u2019s spelling', () =>
     expect(read({ 'Helicone-Foo': 'x' }).warnings).toEqual(['unknown-header;h="helicone-foo"']))
   test('a header of a later version is taken, without effect and not in silence', () => {
-    expect(read({ 'Weir-Redact': 'card', 'Helicone-Stream-Force-Format': 'true' }).warnings).toEqual([
-      'ignored;h="weir-redact"',
-      'ignored;h="helicone-stream-force-format"',
-    ])
+    expect(read({ 'Weir-Redact': 'card' }).warnings).toEqual(['ignored;h="weir-redact"'])
   })
 })
 

@@ -3,10 +3,12 @@ import type { Identity } from '../../core/exchange.js'
 import type { Durability } from '../../journal/port.js'
 import type { StreamUsage } from '../call.js'
 import { collect, type Collected, type HeaderRules } from './collect.js'
+import { keyInAuth } from './credentials.js'
 import { headerText, OwnValues, type OwnValue } from './own-values.js'
 import { addBehind, noPresets, type Preset, type Presets } from './presets.js'
 import type { OwnHeader } from './read-headers.js'
 import { readSteering, type Steering } from './steering.js'
+import { readTargetUrl, type CallerAddress } from './target-url.js'
 
 /** What our headers said. */
 export interface OwnAsked {
@@ -17,9 +19,10 @@ export interface OwnAsked {
   /** Each write to the client ends where an event ends. */
   readonly wholeEvents: boolean
   readonly steering: Steering
+  /** Where the caller wants it to go; `null` = where its path leads. */
+  readonly targetUrl: CallerAddress | null
   readonly warnings: readonly string[]
   readonly providerKeys: ReadonlyMap<string, string>
-  readonly weirKey: string | null
   readonly twins: boolean
   /** By name in lower case, with those of weir.yaml: what was read. */
   readonly values: ReadonlyMap<string, OwnValue>
@@ -114,15 +117,14 @@ const streamUsageIn = (own: OwnValues): StreamUsage => {
   return 'auto'
 }
 
-const weirKeyIn = (own: OwnValues): string | null => {
+/** The key itself was taken before; what it stands in has to be one. */
+const checkAuth = (own: OwnValues): void => {
   const found = own.get('auth')
-  if (found === undefined) return null
-  const key = /^(?:Bearer\s+)?([\x21-\x7e]{1,512})$/i.exec(found.value.trim())?.[1] ?? null
-  if (key === null) own.bad(found)
-  return key
+  if (found !== undefined && keyInAuth(found.value) === null) own.bad(found)
 }
 
 const noTags: readonly string[] = []
+const durabilities = ['standard', 'strict'] as const
 
 /** Read once where nothing was sent that could change it. */
 const steeringFor = ({ steers }: Collected, own: OwnValues, { steering }: Preset, cacheControl: string | null): Steering =>
@@ -136,11 +138,33 @@ const steeringFor = ({ steers }: Collected, own: OwnValues, { steering }: Preset
  */
 export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheControl: string | null = null): OwnAsked => {
   const collected = collect(sent, rules)
-  const { values, properties, providerKeys, warnings, helicone } = collected
+  const { values, warnings } = collected
   const preset = presetFor(values.get('config'), rules.presets ?? noPresets)
-  if (preset.values.size > 0) addBehind(values, preset.values)
-  const own = new OwnValues(values, warnings, rules.strictHelicone)
+  if (preset.values.size === 0) return readAll(collected, new OwnValues(values, warnings, rules), preset, cacheControl)
+  addBehind(values, preset.values)
+  const own = new OwnValues(values, warnings, rules)
+  const asked = readAll(collected, own, preset, cacheControl)
+  return replaceFaulty(values, own, preset.values)
+    ? readAll(collected, new OwnValues(values, [], rules), preset, cacheControl)
+    : asked
+}
+
+/** What was bad and forgiven is ignored: what weir.yaml holds takes its place. @returns Whether there was any. */
+const replaceFaulty = (values: Map<string, OwnValue>, own: OwnValues, preset: ReadonlyMap<string, OwnValue>): boolean => {
+  let any = false
+  for (const [key, value] of values) {
+    const instead = own.isFaulty(value) ? preset.get(key) : undefined
+    if (instead === undefined) continue
+    values.set(key, instead)
+    any = true
+  }
+  return any
+}
+
+const readAll = (collected: Collected, own: OwnValues, preset: Preset, cacheControl: string | null): OwnAsked => {
+  const { values, properties, providerKeys, warnings, helicone } = collected
   const sessionId = own.text('session-id', 256)
+  checkAuth(own)
   return {
     identity: {
       userId: own.text('user-id', 256),
@@ -158,14 +182,14 @@ export const readOwnHeaders = (sent: readonly OwnHeader[], rules: Rules, cacheCo
       omitRequest: own.flag('omit-request'),
       omitResponse: own.flag('omit-response'),
     },
-    durability: wordIn(own, 'durability', ['standard', 'strict']) ?? 'off',
+    durability: wordIn(own, 'durability', durabilities) ?? 'off',
     streamUsage: streamUsageIn(own),
     costReport: own.flag('cost-report'),
     wholeEvents: own.flag('stream-force-format'),
     steering: steeringFor(collected, own, preset, cacheControl),
+    targetUrl: readTargetUrl(own),
     warnings,
     providerKeys,
-    weirKey: weirKeyIn(own),
     twins: helicone,
     values,
   }

@@ -17,19 +17,24 @@ const ascii = /^[\x20-\x7e]*$/
 const control = /[\x00-\x1f\x7f-\x9f]/
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
+
 /** Blanks and tabs alone: `trim` would also take U+00A0, which is the last byte of an `à` in UTF-8. */
-export const trimmed = (value: string): string => value.replace(/^[ \t]+|[ \t]+$/g, '')
+export const trimmed = (value: string): string =>
+  isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? value.replace(/^[ \t]+|[ \t]+$/g, '') : value
 
 /** Header text as people meant it (headers.md §1.7): UTF-8, else ISO-8859-1; `UTF-8''` begins an RFC 8187 value. `null` = bad. */
 export const headerText = (value: string): string | null => {
   let text = trimmed(value)
-  if (!ascii.test(text)) {
+  const isAscii = ascii.test(text)
+  if (isAscii && !text.startsWith("UTF-8''")) return text
+  if (!isAscii) {
     try {
       text = utf8.decode(Buffer.from(text, 'latin1'))
     } catch {
       // ISO-8859-1 it is: `text` already holds it.
     }
-  } else if (text.startsWith("UTF-8''")) {
+  } else {
     try {
       text = trimmed(decodeURIComponent(text.slice(7)))
     } catch {
@@ -39,20 +44,43 @@ export const headerText = (value: string): string | null => {
   return control.test(text) ? null : text
 }
 
+/** Of a header that does not exist, more than this of its name helps nobody. */
+const longestNamed = 96
+
 /** A warning about a header, as it stands in `Weir-Warning` and on the row. */
 export const warningOf = (kind: string, name: string): string =>
-  `${kind};h="${name.toLowerCase().replaceAll(/[^!-~]|["\\]/g, '')}"`
+  `${kind};h="${name
+    .slice(0, longestNamed)
+    .toLowerCase()
+    .replaceAll(/[^!-~]|["\\]/g, '')}"`
+
+/** The most an operator lets callers ask for (headers.md §1.9). */
+export interface Ceilings {
+  readonly timeouts: { readonly connect: number; readonly ttft: number; readonly idle: number; readonly total: number }
+}
+
+const none = Number.POSITIVE_INFINITY
+const noCeilings: Ceilings = { timeouts: { connect: none, ttft: none, idle: none, total: none } }
+
+const noValues: readonly OwnValue[] = []
 
 /** What our headers hold, by name in lower case without prefix. A bad value is a 400 or a warning, by its dialect (headers.md §1.3). */
 export class OwnValues {
   readonly #values: ReadonlyMap<string, OwnValue>
   readonly #warnings: string[]
   readonly #strict: boolean
+  #faulty: readonly OwnValue[] = noValues
+  readonly ceilings: Ceilings
 
-  constructor(values: ReadonlyMap<string, OwnValue>, warnings: string[], strictHelicone: boolean) {
+  constructor(
+    values: ReadonlyMap<string, OwnValue>,
+    warnings: string[],
+    { strictHelicone, ceilings = noCeilings }: { readonly strictHelicone: boolean; readonly ceilings?: Ceilings },
+  ) {
     this.#values = values
     this.#warnings = warnings
     this.#strict = strictHelicone
+    this.ceilings = ceilings
   }
 
   get(rest: string): OwnValue | undefined {
@@ -84,7 +112,13 @@ export class OwnValues {
       throw new WeirError('bad_header', `${name}: ${detail === '' ? '' : `${detail} `}accepted is ${header.grammar}.`, {
         param: name,
       })
+    this.#faulty = [...this.#faulty, found]
     this.warn('bad-value', found)
+  }
+
+  /** Was it found bad, and forgiven? */
+  isFaulty(found: OwnValue): boolean {
+    return this.#faulty.includes(found)
   }
 
   /** @returns `null` when it is absent, empty, or bad and forgiven. */

@@ -1,6 +1,6 @@
 import type { Config } from '../../core/config.js'
 import { classifyHeader } from '../../core/headers.js'
-import { OwnValues, type OwnValue } from './own-values.js'
+import { OwnValues, type Ceilings, type OwnValue } from './own-values.js'
 import { readSteering, type Steering } from './steering.js'
 
 /** Headers of weir.yaml that hold where a call brings none of that name. */
@@ -55,25 +55,29 @@ const valuesOf = (
   return values
 }
 
-const presetOf = (values: ReadonlyMap<string, OwnValue>): Preset => ({
+const presetOf = (values: ReadonlyMap<string, OwnValue>, ceilings: Ceilings | undefined): Preset => ({
   values,
-  steering: readSteering(new OwnValues(values, [], false), null),
+  steering: readSteering(
+    new OwnValues(values, [], { strictHelicone: false, ...(ceilings === undefined ? {} : { ceilings }) }),
+    null,
+  ),
 })
 
 /**
  * What `defaults` and `configs` of weir.yaml hold, read once.
  *
+ * @param ceilings Without, there are none.
  * @throws WeirError `bad_header` for a value that was never checked.
  */
-export const presetsOf = ({ defaults, configs }: Pick<Config, 'defaults' | 'configs'>): Presets => {
+export const presetsOf = ({ defaults, configs }: Pick<Config, 'defaults' | 'configs'>, ceilings?: Ceilings): Presets => {
   const byDefault = valuesOf(defaults, 'defaults', 'default')
   return {
-    defaults: presetOf(byDefault),
+    defaults: presetOf(byDefault, ceilings),
     configs: new Map(
       Object.entries(configs).map(([name, headers]) => {
         const values = new Map(valuesOf(headers, `configs.${name}`, 'config'))
         addBehind(values, byDefault)
-        return [name, presetOf(values)]
+        return [name, presetOf(values, ceilings)]
       }),
     ),
   }

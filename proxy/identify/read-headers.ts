@@ -27,7 +27,10 @@ export interface ReadHeaders {
   readonly traceparent: string | null
   readonly contentEncoding: string | null
   readonly authorization: string | null
+  /** The last of `x-api-key`, `api-key`, `x-goog-api-key`. */
   readonly apiKey: string | null
+  /** How many headers hold a key, `Authorization` among them. */
+  readonly credentials: number
   readonly hop: string | null
   /** Forwarded, too. */
   readonly cacheControl: string | null
@@ -90,6 +93,7 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
     let contentEncoding: string | null = null
     let authorization: string | null = null
     let apiKey: string | null = null
+    let credentials = 0
     let hop: string | null = null
     let connection: string | null = null
     let cacheControl: string | null = null
@@ -105,6 +109,7 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
           forward.push(name, value)
           break
         case 'credential':
+          credentials++
           if (lower === 'authorization') authorization = value
           else apiKey = value
           forward.push(name, value)
@@ -143,6 +148,6 @@ export const headerReader = (): ((raw: readonly string[]) => ReadHeaders) => {
         if (named.has(lower) && !neverNamed.test(lower)) forward.splice(i, 2)
       }
     }
-    return { forward, own, stored, traceparent, contentEncoding, authorization, apiKey, hop, cacheControl, trailers }
+    return { forward, own, stored, traceparent, contentEncoding, authorization, apiKey, credentials, hop, cacheControl, trailers }
   }
 }

@@ -64,7 +64,7 @@ export const readRetry = (own: OwnValues): RetryAsked | null => {
   if (enabled) return { num, factor, minMs, maxMs, on }
   for (const rest of others) {
     const found = own.get(rest)
-    if (found !== undefined) own.warn('ignored', found)
+    if (found !== undefined && !own.isFaulty(found)) own.warn('ignored', found)
   }
   return null
 }

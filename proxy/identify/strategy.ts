@@ -9,7 +9,8 @@ export interface StrategyAsked {
   readonly sticky: 'none' | 'user' | 'session'
 }
 
-const inOrder: StrategyAsked = { name: 'fallback', primary: 1, sticky: 'none' }
+/** As given. */
+export const inOrder: StrategyAsked = { name: 'fallback', primary: 1, sticky: 'none' }
 const strategies = ['fallback', 'weighted', 'latency', 'cost'] as const
 const stickiness = ['none', 'user', 'session'] as const
 

@@ -70,6 +70,8 @@ const badHead = new Set([
 
 /** What a failed send means to a caller. `hadHead`: the answer had begun. */
 export const upstreamError = (cause: unknown, host: string, hadHead: boolean, connectMs: number): WeirError => {
+  // The guard's own words.
+  if (cause instanceof WeirError) return cause
   const code = String((cause as { code?: unknown }).code ?? '')
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT')
     return new WeirError('timeout_connect', `${host} did not accept a connection within ${connectMs} ms.`, { cause })
@@ -325,7 +327,7 @@ export const forwardBy =
           ? (sending.headers as string[])
           : [...sending.headers, 'content-length', String(sending.body.length)]
         sending.sent()
-        const pool = resend ? pools.unshared(target.origin) : pools.of(target.origin)
+        const pool = resend ? pools.unshared(target) : pools.of(target)
         pool.dispatch(
           {
             path: target.path,

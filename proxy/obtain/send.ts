@@ -4,6 +4,7 @@ import { ClientGone, type HeldBody } from '../admit/read-body.js'
 import type { Call, Reply, Target } from '../call.js'
 import type { Client } from '../client.js'
 import type { CallRecord } from '../record.js'
+import { withoutMetadata } from './guard/metadata-headers.js'
 import { forwardBy, type ForwardDeps, type Times } from './forward.js'
 import { askForUsage, askPlain } from './include-usage.js'
 import { upstreamTraceparent } from './traceparent.js'
@@ -41,7 +42,8 @@ export const sendBy = (deps: ForwardDeps & { readonly config: Config }): Send =>
       }
     }
     if (client.gone) throw new ClientGone()
-    const headers = asking === null ? [...given] : askPlain(given)
+    const allowed = target.byCaller === true ? withoutMetadata(given) : given
+    const headers = asking === null ? [...allowed] : askPlain(allowed)
     if (!target.provider.builtIn) headers.push('weir-hop', String(call.hop + 1), 'via', '1.1 weir')
     if (target.provider.propagate !== false) headers.push('traceparent', upstreamTraceparent(call))
     return await forward(

@@ -1,14 +1,8 @@
-import {
-  Agent as HttpAgent,
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { createProxyMiddleware, type RequestHandler } from 'http-proxy-middleware'
 import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
+import { checkProviderAllowed } from '../admit/allowed.js'
 import { headersFor } from '../obtain/primary-headers.js'
 import { ClientGone } from '../admit/read-body.js'
 import type { Call, Reply, Sink, Target } from '../call.js'
@@ -17,12 +11,17 @@ import type { Deadlines, Watched } from '../deadlines.js'
 import { deliver, type DeliverDeps } from '../deliver.js'
 import { meetExpectation } from '../expectation.js'
 import { upstreamError } from '../obtain/forward.js'
+import { guardedAgents } from '../obtain/guard/agents.js'
+import type { Guard } from '../obtain/guard/guard.js'
+import { withoutMetadata } from '../obtain/guard/metadata-headers.js'
+import type { Addressed } from '../obtain/pools.js'
 import type { CallRecord } from '../record.js'
 
 export interface RelayDeps {
   readonly config: Config
   readonly deadlines: Deadlines
   readonly delivery: DeliverDeps
+  readonly guard: Guard
 }
 
 /** What the middleware's callbacks need to know about the request they are called with. */
@@ -40,8 +39,8 @@ export type RelayRequest = IncomingMessage & { relaying?: Relaying }
 export interface Relay {
   /** Relays a call unread and leaves its row. */
   web(call: Call, req: IncomingMessage, res: ServerResponse, record: CallRecord, client: Client): Promise<void>
-  /** The middleware for an origin, for WebSocket upgrades. */
-  middlewareFor(origin: string): RequestHandler<RelayRequest, ServerResponse>
+  /** The middleware for a target's origin, for WebSocket upgrades. */
+  middlewareFor(target: Addressed): RequestHandler<RelayRequest, ServerResponse>
   close(): void
 }
 
@@ -49,15 +48,15 @@ const mostOrigins = 256
 
 /**
  * The pass-through lane: everything that is relayed without being read, of any size. http-proxy-middleware sends; the answer goes
- * through the same `deliver` as every other, so that outcomes, hashes and the row are made in one place. Own agents, because the default
- * one queues; `selfHandleResponse`, because the middleware leaves the upstream open when the client leaves before the head.
+ * through the same `deliver` as every other, so that outcomes, hashes and the row are made in one place. Own agents, each socket of which
+ * is watched; `selfHandleResponse`, because the middleware leaves the upstream open when the client leaves before the head.
  */
-export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
-  const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64, timeout: 4000 })
-  const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64, timeout: 4000 })
+export const relayBy = ({ config, deadlines, delivery, guard }: RelayDeps): Relay => {
+  const agents = guardedAgents(guard)
   const middlewares = new Map<string, RequestHandler<RelayRequest, ServerResponse>>()
-  const middlewareFor = (origin: string): RequestHandler<RelayRequest, ServerResponse> => {
-    let found = middlewares.get(origin)
+  const middlewareFor = ({ origin, byCaller = false }: Addressed): RequestHandler<RelayRequest, ServerResponse> => {
+    const key = byCaller ? `by caller ${origin}` : origin
+    let found = middlewares.get(key)
     if (found === undefined) {
       found = createProxyMiddleware<RelayRequest, ServerResponse>({
         target: origin,
@@ -65,7 +64,7 @@ export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
         xfwd: false,
         followRedirects: false,
         selfHandleResponse: true,
-        agent: origin.startsWith('https:') ? httpsAgent : httpAgent,
+        agent: agents.for(origin, guard.reachOf(origin, byCaller), byCaller),
         pathRewrite: (path, req) => req.relaying?.path ?? path,
         on: {
           proxyReq: (proxyReq, req) => req.relaying?.sending(proxyReq),
@@ -76,19 +75,17 @@ export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
       })
       const [oldest] = middlewares
       if (middlewares.size >= mostOrigins && oldest !== undefined) middlewares.delete(oldest[0])
-      middlewares.set(origin, found)
+      middlewares.set(key, found)
     }
     return found
   }
   return {
     middlewareFor,
-    close: () => {
-      httpAgent.destroy()
-      httpsAgent.destroy()
-    },
+    close: agents.close,
     web: async (call, req, res, record, client) => {
       const { target } = call
       if (target === null) throw new WeirError('internal', 'A call without a target cannot be relayed.')
+      checkProviderAllowed(call, target.provider)
       record.mark('admitted')
       meetExpectation(req, res)
       const failure = await record.start()
@@ -143,7 +140,7 @@ export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
           },
         }
         req.headers = headersOf(call, target, req.headers)
-        void middlewareFor(target.origin)(relayRequest, res, (cause) => {
+        void middlewareFor(target)(relayRequest, res, (cause) => {
           if (cause !== undefined) reject(cause as Error)
         })
       })
@@ -155,7 +152,7 @@ export const relayBy = ({ config, deadlines, delivery }: RelayDeps): Relay => {
 /** Headers as the middleware wants them: an object, lower-case, repeated ones in a list. */
 export const headersOf = (call: Call, target: Target, asReceived: IncomingHttpHeaders): IncomingHttpHeaders => {
   const headers: Record<string, string | string[]> = {}
-  const flat = headersFor(call, target)
+  const flat = target.byCaller === true ? withoutMetadata(headersFor(call, target)) : headersFor(call, target)
   for (let i = 0; i < flat.length; i += 2) {
     const name = (flat[i] as string).toLowerCase()
     const value = flat[i + 1] as string

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WeirError } from '../../core/errors.js'
 import { errorOfStatus } from '../../core/providers/classify-error.js'
+import { checkAllowed, checkProviderAllowed } from '../admit/allowed.js'
 import type { House } from '../serve.js'
 import { UnmatchedPath, familyOfPath } from '../identify/locate.js'
 import { ownHeaders } from '../own-headers.js'
@@ -13,7 +14,7 @@ import { askedBySession, readableOffer, RealtimeTap, type Side } from './realtim
 import { headersOf, type Relay, type RelayRequest } from './relay.js'
 
 export interface UpgradeDeps {
-  readonly house: Pick<House, 'open' | 'doorkeeper' | 'identify' | 'limitRelayed' | 'closed' | 'failed'>
+  readonly house: Pick<House, 'open' | 'identify' | 'doorkeeper' | 'takePlace' | 'limitRelayed' | 'closed' | 'failed'>
   readonly relay: Relay
   readonly connectMs: number
   /** Milliseconds since the epoch. */
@@ -47,7 +48,7 @@ export const upgradeBy =
       over = true
       record.mark('lastByte')
       record.end(ending, () => {
-        house.closed()
+        house.closed(record)
         then()
       })
     }
@@ -83,14 +84,18 @@ const open = async (
   { relay, house, connectMs, now }: UpgradeDeps,
   finish: (ending: ReturnType<typeof endingOf>, then: () => void) => void,
 ): Promise<void> => {
-  house.doorkeeper()
   const call = house.identify(req, record.id)
   record.identified(call)
+  house.doorkeeper()
+  house.takePlace(record, call)
   const { target } = call
   if (target === null) throw new WeirError('unknown_path', 'This path takes no upgrade.')
   record.mark('admitted')
   const isSession = target.route.api === 'realtime_session'
   if (isSession) record.asked = askedBySession(record)
+  const { provider } = target
+  if (isSession) checkAllowed(call, { provider, model: record.asked?.model ?? null, alias: null })
+  else checkProviderAllowed(call, provider)
   const limited = house.limitRelayed(record)
   if (limited !== null) await limited
   await record.start()
@@ -153,7 +158,7 @@ const open = async (
         resolve,
       )
     })
-    const handler = relay.middlewareFor(target.origin)
+    const handler = relay.middlewareFor(target)
     const upgradeHeaders = Object.fromEntries(
       Object.entries(req.headers).filter(
         ([name]) => name === 'connection' || name === 'upgrade' || name.startsWith('sec-websocket-'),

@@ -1,20 +1,8 @@
 import type { TenantId } from '../../core/tenant.js'
 import type { BreakerStore, CircuitFacts, CircuitState, Health } from './breaker-store.js'
+import { circuitRules } from './circuit-rules.js'
 
-/** So many failures one after the other, or this share of enough attempts within the window, open a circuit. */
-const mostInARow = 5
-const share = 0.5
-const enough = 10
-const windowMs = 60_000
-const slots = 12
-const slotMs = windowMs / slots
-/** How long it is open, doubled each time the attempt after it fails. */
-const firstOpenMs = 30_000
-const mostOpenMs = 300_000
-/** What a target asks for itself. */
-const mostAskedMs = 60_000
-/** An attempt that is never reported holds its place for so long. */
-const probeMs = 60_000
+const { mostInARow, share, enough, slots, slotMs, firstOpenMs, mostOpenMs, mostAskedMs, probeMs } = circuitRules
 const mostCircuits = 10_000
 
 /** A sliding window in slots: a slot is cleared when its time comes round again. */

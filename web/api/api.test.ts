@@ -475,6 +475,8 @@ describe('one request', () => {
         [1, 'openai', 'openai', 'gpt-5', 503, 'overloaded', 10, 2000, null],
         [2, 'azure-eu', 'azure', 'gpt-5', 200, '', 2100, 9000, '0.0105'],
       ],
+      attempt_facts: [[1, true, 800, 0]],
+      passed_over: [['groq/llama', 'no_credential', 1]],
       cost_lines: [
         ['input', 'gpt-5', 2, 0, '1000', '1.25', 1_000_000, '1', '0.00125', 'genai-prices 2026-11-20'],
         ['web_search', 'gpt-5', 2, 0, '1', '10', 1000, '1', null, ''],
@@ -546,7 +548,10 @@ describe('one request', () => {
           errorKind: 'overloaded',
           startUs: 10,
           endUs: 2000,
+          inputTokens: 800,
+          outputTokens: 0,
           costUsd: null,
+          replayed: true,
         },
         {
           n: 2,
@@ -557,9 +562,13 @@ describe('one request', () => {
           errorKind: '',
           startUs: 2100,
           endUs: 9000,
+          inputTokens: 1000,
+          outputTokens: 925,
           costUsd: '0.0105',
+          replayed: false,
         },
       ],
+      passedOver: [{ target: 'groq/llama', reason: 'no_credential', after: 1 }],
       costLines: [
         {
           unit: 'input',

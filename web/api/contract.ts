@@ -255,8 +255,19 @@ export const attemptSchema = z.object({
   errorKind: z.string(),
   startUs: count.describe('microseconds after the call began'),
   endUs: count,
+  inputTokens: unknownable.describe('of an attempt that was given up: as far as it came, else estimated'),
+  outputTokens: unknownable,
   costUsd: usd.nullable(),
+  replayed: z.boolean().describe('sent twice: the first time met a connection that was being closed'),
 })
+export type Attempt = z.infer<typeof attemptSchema>
+
+export const passedOverSchema = z.object({
+  target: z.string(),
+  reason: z.string().describe('no_credential, circuit_open, denied, body_unalterable, window'),
+  after: count.describe('so many attempts were over by then'),
+})
+export type PassedOver = z.infer<typeof passedOverSchema>
 
 export const costLineSchema = z.object({
   unit: z.string(),
@@ -306,7 +317,10 @@ export const requestDetailSchema = requestSummarySchema.extend({
   region: z.string(),
   writer: z.string().describe('the log it came from, with its position'),
   retentionDays: count,
-  attemptList: z.array(attemptSchema),
+  attemptList: z
+    .array(attemptSchema)
+    .describe('in the order of time; the one whose answer went out stands last, also where another was tried after it'),
+  passedOver: z.array(passedOverSchema).describe('targets that were not tried, in the order of time'),
   costLines: z.array(costLineSchema),
   cost: z.object({
     inputUsd: usd.nullable(),
@@ -340,7 +354,7 @@ export const requestDetailSchema = requestSummarySchema.extend({
   marksUs: z
     .record(z.string(), count)
     .describe(
-      'microseconds after the call began: admitted, sent, headers, firstByte, firstContent, lastByte, closed; a mark that is missing was never reached',
+      'microseconds after the call began: admitted, sent, headers, firstByte, firstContent, lastByte, closed; of a call that may go to several targets also committed, after which no other could follow; a mark that is missing was never reached',
     ),
   overheadUs: count,
   requestBytes: count,
@@ -354,7 +368,9 @@ export const requestDetailSchema = requestSummarySchema.extend({
   responseState: bodyState,
   conversation: conversationSchema
     .nullable()
-    .describe('null when the bodies cannot be read as a conversation; the raw ones are at /bodies'),
+    .describe(
+      'null when the bodies cannot be read as a conversation, and without the scope read-bodies; the raw ones are at /bodies',
+    ),
 })
 export type RequestDetail = z.infer<typeof requestDetailSchema>
 
@@ -398,7 +414,9 @@ export type Exports = z.infer<typeof exportsSchema>
 export const causeSchema = z.object({
   cause: z
     .string()
-    .describe('kafka_unreachable, analytics_unreachable, journal_high, journal_full, export_failing, dead_letters, ...'),
+    .describe(
+      'kafka_unreachable, analytics_unreachable, journal_high, journal_full, store_unreachable, export_failing, dead_letters, ...',
+    ),
   effect: z.string().describe('what it means for the caller, in a sentence'),
   advice: z.string().describe('what to do'),
 })
@@ -410,7 +428,7 @@ export const settingSchema = z.object({
 })
 const storeSchema = z.object({
   role: z.enum(['log', 'analytics', 'state', 'control']),
-  kind: z.string().describe('journal, chdb, clickhouse, memory, pglite, postgres'),
+  kind: z.string().describe('journal, chdb, clickhouse, memory, redis, pglite, postgres'),
   state: z.enum(['ok', 'failing', 'unopened']),
   message: z.string(),
 })
@@ -426,8 +444,8 @@ export const healthSchema = z.object({
   demoCall: z.boolean().describe('true when POST /api/demo-call works'),
   proxyUrl: z.string().describe('base URL for callers, without a path'),
   sqlUrl: z.string().nullable(),
-  configFile: z.string().nullable(),
-  settings: z.array(settingSchema),
+  configFile: z.string().nullable().describe('null also without the scope admin'),
+  settings: z.array(settingSchema).nullable().describe('null without the scope admin'),
 })
 export type Health = z.infer<typeof healthSchema>
 export type Cause = z.infer<typeof causeSchema>

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { filterFields } from '../../core/filter.js'
+import { liveNeeds } from './live.js'
 import { problems } from './problems.js'
 import { routes } from './server.js'
 
@@ -25,7 +26,7 @@ test('docs/api.md names every error code, and no other', () => {
 })
 
 test('docs/api.md names every endpoint, and no other', () => {
-  const named = rows('# The web API', '## What is read')
+  const named = rows('# The web API', '## Who may ask')
     .flatMap(([calls = '']) => calls.split(/, (?=GET|POST|DELETE)/))
     .flatMap((call) => {
       const [method = '', path] = call.split(' ')
@@ -38,4 +39,18 @@ test('docs/api.md names every endpoint, and no other', () => {
     )
   const beside = ['GET /api/live', 'GET /api/session', 'POST /api/session', 'DELETE /api/session']
   expect(named.sort()).toEqual([...routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`), ...beside].sort())
+})
+
+test('docs/api.md says what each endpoint wants of a key', () => {
+  const wants = new Map(
+    rows('# The web API', '## Who may ask').flatMap(([calls = '', , scopes = '']) =>
+      calls.split(', ').map((call) => [call, scopes] as const),
+    ),
+  )
+  for (const { method, path, needs } of routes)
+    expect([path, wants.get(`${method.toUpperCase()} ${path}`)]).toEqual([
+      path,
+      needs === 'sql here' ? 'sql; off loopback admin' : needs.join(', '),
+    ])
+  expect(wants.get('GET /api/live')).toBe(liveNeeds.join(', '))
 })

@@ -1,9 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { RequestHandler } from 'express'
 import helmet from 'helmet'
 import { isLoopback } from '../../core/config.js'
 import { ApiError } from './problems.js'
-import type { Sessions } from './sessions.js'
 
 /** Headers of every answer (security.md §6). HSTS stays off: whoever puts TLS in front decides for how long. */
 export const securityHeaders: RequestHandler = helmet({
@@ -57,38 +55,3 @@ export const originGuard: RequestHandler = (req, _res, next) => {
   if (foreignSite || foreignOrigin) throw new ApiError('foreign_origin', 'The request was made by a page of another site.')
   next()
 }
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-/** Compares without telling by its time how much was right. */
-export const sameSecret = (given: string, secret: string): boolean => timingSafeEqual(digest(given), digest(secret))
-
-const bearer = (req: Request): string | null => /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? null
-
-export interface Access {
-  /** False on a loopback bind. */
-  readonly required: boolean
-  /** True when the request carries the admin secret or the cookie of a session. */
-  admits(req: Request): boolean
-}
-
-/** Who may ask: on loopback everyone on this machine, elsewhere the holder of the admin secret. */
-export const accessOf = (bind: string, adminSecret: string | null, sessions: Sessions): Access => {
-  const required = !isLoopback(bind)
-  return {
-    required,
-    admits: (req) => {
-      const secret = bearer(req)
-      if (secret !== null) return adminSecret !== null && sameSecret(secret, adminSecret)
-      return sessions.has(req.headers.cookie)
-    },
-  }
-}
-
-/** Lets pass who is admitted. */
-export const accessGuard =
-  (access: Access) =>
-  (req: Request, _res: Response, next: NextFunction): void => {
-    if (access.required && !access.admits(req))
-      throw new ApiError('not_signed_in', 'This Weir can be reached from the network, so it wants the admin secret.')
-    next()
-  }

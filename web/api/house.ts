@@ -1,7 +1,9 @@
 import type { Registry } from 'prom-client'
 import type { Db } from '../../clickhouse/db.js'
 import type { ControlStore } from '../../control/store.js'
+import type { Access } from '../../core/access.js'
 import type { Config } from '../../core/config.js'
+import type { TenantId } from '../../core/tenant.js'
 import type { Cause, Destination, Health, RepriceJob } from './contract.js'
 
 /** The part of a logger that is used here; pino's fits. */
@@ -20,18 +22,21 @@ export interface HubFacts {
   readonly pricesDate?: string | null
 }
 
-/** Re-pricing, done where ingest runs. One at a time. */
+/** Re-pricing, done where ingest runs. One at a time. Whose calls: a tenant's, or `null` = every tenant's. */
 export interface RepriceJobs {
   /** @returns `null` while another one runs. */
-  begin(ask: { from: Date; to: Date; model: string | null; dryRun: boolean }): RepriceJob | null
-  find(id: string): RepriceJob | null
+  begin(whose: TenantId | null, ask: { from: Date; to: Date; model: string | null; dryRun: boolean }): RepriceJob | null
+  /** A tenant finds its own alone. */
+  find(whose: TenantId | null, id: string): RepriceJob | null
   /** Resolves when it has stopped. */
-  stop(id: string): Promise<void>
+  stop(whose: TenantId | null, id: string): Promise<void>
 }
 
 /** What the web server is given by the wiring. */
 export interface House {
   readonly config: Config
+  /** Who may ask now: keys come and go while the house runs. */
+  readonly access: () => Access
   readonly db: Db
   readonly control: ControlStore
   readonly health: () => HubFacts | Promise<HubFacts>

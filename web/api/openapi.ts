@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { problemSchema } from './contract.js'
+import { liveNeeds } from './live.js'
 import { problems } from './problems.js'
 import type { Route } from './route.js'
 
@@ -30,9 +31,29 @@ const problemAnswer = {
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 }
 
-const operationOf = ({ summary, query, params, body, answer }: Route): Json => ({
+/** Nobody is asked on a loopback bind under auth: open, hence the empty alternative. */
+const securityOf = (needs: Route['needs']): Json[] => {
+  // Off loopback SQL wants admin; which scope it wants here, a document cannot know.
+  const scopes = needs === 'sql here' ? ['sql'] : needs
+  return [{}, { key: scopes }, { session: scopes }]
+}
+
+const tenantParameter: Json = {
+  name: 'tenant',
+  in: 'query',
+  required: false,
+  description: "Whose data. Default: the key's tenant; `default` for the admin secret, which alone may name another.",
+  schema: { type: 'string', pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' },
+}
+
+const operationOf = ({ summary, needs, query, params, body, answer }: Route): Json => ({
   summary,
-  parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
+  description:
+    needs === 'sql here'
+      ? 'Wants the scope sql; off loopback admin, because it sees every tenant.'
+      : `Wants ${needs.join(', ')}.`,
+  security: securityOf(needs),
+  parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query'), tenantParameter],
   ...(body === null
     ? {}
     : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
@@ -47,7 +68,9 @@ const operationOf = ({ summary, query, params, body, answer }: Route): Json => (
 const live: Json = {
   get: {
     summary: 'New rows as they arrive: server-sent events `hello` {any}, then `rows` {rows, skipped}',
-    parameters: [{ name: 'filter', in: 'query', required: false, schema: { type: 'string', maxLength: 4096 } }],
+    description: `Wants ${liveNeeds.join(', ')}.`,
+    security: securityOf(liveNeeds),
+    parameters: [{ name: 'filter', in: 'query', required: false, schema: { type: 'string', maxLength: 4096 } }, tenantParameter],
     responses: {
       200: { description: 'A stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
       default: problemAnswer,
@@ -73,14 +96,20 @@ export const openApi = (routes: readonly Route[], version: string): Json => {
     components: {
       schemas: { Problem: schemaOf(problemSchema, 'output') },
       securitySchemes: {
-        secret: {
+        key: {
           type: 'http',
           scheme: 'bearer',
-          description: 'The admin secret; asked for only when Weir is bound beyond loopback.',
+          description:
+            'A Weir key of weir.yaml that holds the scopes an operation names, or the admin secret, which holds all. Asked for when Weir is bound beyond loopback, and under auth: required.',
         },
-        session: { type: 'apiKey', in: 'cookie', name: 'weir_session' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'weir_session',
+          description: 'Of a browser that signed in with such a key; it holds what the key holds.',
+        },
       },
     },
-    security: [{}, { secret: [] }, { session: [] }],
+    security: [{}, { key: [] }, { session: [] }],
   }
 }

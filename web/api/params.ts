@@ -4,7 +4,9 @@ import { maxSteps } from '../../clickhouse/queries/series.js'
 import type { Place } from '../../clickhouse/queries/requests-page.js'
 import { FilterError, parseFilter, type Filter } from '../../core/filter.js'
 import type { Period } from './contract.js'
+import type { Asker } from './asker.js'
 import { ApiError } from './problems.js'
+import { checkLookedFor } from './what-was-said.js'
 
 const dayMs = 86_400_000
 const longest = 800 * dayMs
@@ -45,8 +47,8 @@ export const filterOf = (text: string | undefined): Filter | null => {
   }
 }
 
-/** @throws ApiError bad_parameter, bad_filter. */
-export const askedOf = ({ from, to, filter, q }: ScopeInput, now: number): Asked => {
+/** @throws ApiError bad_parameter, bad_filter, missing_scope. */
+export const askedOf = (asker: Asker, { from, to, filter, q }: ScopeInput, now: number): Asked => {
   const end = to === undefined ? now : msOf(to)
   const start = from === undefined ? end - dayMs : msOf(from)
   const refuse = (param: string, detail: string): never => {
@@ -56,7 +58,9 @@ export const askedOf = ({ from, to, filter, q }: ScopeInput, now: number): Asked
   if (end < earliest || end > latest) refuse('to', 'to lies outside the years 2000 to 2200.')
   if (start >= end) refuse('from', 'from must lie before to.')
   if (end - start > longest) refuse('from', 'A question spans at most 800 days.')
-  return { period: { from: new Date(start), to: new Date(end) }, filter: filterOf(filter), search: (q ?? '').trim() }
+  const looked = { filter: filterOf(filter), search: (q ?? '').trim() }
+  checkLookedFor(asker, looked)
+  return { period: { from: new Date(start), to: new Date(end) }, ...looked }
 }
 
 /** What was really read. */

@@ -24,12 +24,12 @@ let begun: unknown[] = []
 let busy = false
 let stopped: string[] = []
 const jobs: RepriceJobs = {
-  begin: (ask) => {
+  begin: (_whose, ask) => {
     begun.push(ask)
     return busy ? null : job
   },
-  find: (id) => (id === job.id ? job : null),
-  stop: async (id) => void stopped.push(id),
+  find: (_whose, id) => (id === job.id ? job : null),
+  stop: async (_whose, id) => void stopped.push(id),
 }
 
 let house: OpenHouse

@@ -17,9 +17,28 @@ export const problems = {
   not_signed_in: {
     status: 401,
     title: 'A login is needed',
-    advice: 'Sign in, or send Authorization: Bearer with the admin secret.',
+    advice: 'Sign in, or send Authorization: Bearer with a Weir key or the admin secret.',
   },
-  wrong_secret: { status: 401, title: 'The secret is wrong', advice: 'Use the value of WEIR_ADMIN_SECRET.' },
+  unknown_key: {
+    status: 401,
+    title: 'The key is not known, or has expired',
+    advice: 'Use a key listed under keys in weir.yaml (weir key new NAME), or the value of WEIR_ADMIN_SECRET.',
+  },
+  wrong_secret: {
+    status: 401,
+    title: 'The secret is wrong',
+    advice: 'Use the value of WEIR_ADMIN_SECRET, or a Weir key with the scope read-metrics.',
+  },
+  missing_scope: {
+    status: 403,
+    title: 'The key may not be used for this',
+    advice: 'Use another key, or add the scope to this one under keys in weir.yaml.',
+  },
+  other_tenant: {
+    status: 403,
+    title: 'The key is of another tenant',
+    advice: 'Leave tenant out; the admin secret may name any.',
+  },
   foreign_host: {
     status: 403,
     title: 'This host name is not served',

@@ -1,7 +1,13 @@
 import type { z } from 'zod'
+import type { Scope } from '../../core/config/weir-key.js'
+import type { Asker } from './asker.js'
 import type { House } from './house.js'
 
+/** What a route asks of a key: scopes, all of them; or what SQL wants here. */
+type Needs = readonly Scope[] | 'sql here'
+
 interface Input<Q, P, B> {
+  readonly asker: Asker
   readonly query: Q
   readonly params: P
   readonly body: B
@@ -13,6 +19,7 @@ export interface Route {
   /** In Express' form: `/api/requests/:id`. */
   readonly path: string
   readonly summary: string
+  readonly needs: Needs
   readonly query: z.ZodType | null
   readonly params: z.ZodType | null
   readonly body: z.ZodType | null
@@ -23,6 +30,7 @@ export interface Route {
 
 interface RouteOptions<Q, P, B, A> {
   readonly summary: string
+  readonly needs: Needs
   readonly query?: z.ZodType<Q>
   readonly params?: z.ZodType<P>
   readonly body?: z.ZodType<B>
@@ -34,6 +42,7 @@ const route = <Q, P, B, A>(method: Route['method'], path: string, options: Route
   method,
   path,
   summary: options.summary,
+  needs: options.needs,
   query: options.query ?? null,
   params: options.params ?? null,
   body: options.body ?? null,

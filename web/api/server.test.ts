@@ -297,7 +297,10 @@ describe('on loopback', () => {
   test('the OpenAPI document names every route, its parameters and answers', async () => {
     const document = await house.json<{
       openapi: string
-      paths: Record<string, Record<string, { parameters?: { name: string }[]; responses: Record<string, unknown> }>>
+      paths: Record<
+        string,
+        Record<string, { parameters?: { name: string }[]; security?: object[]; responses: Record<string, unknown> }>
+      >
     }>('/api/openapi.json')
     expect(document.openapi).toBe('3.1.0')
     for (const { method, path } of routes) expect(document.paths[path.replaceAll(/:(\w+)/g, '{$1}')]?.[method]).toBeDefined()
@@ -309,8 +312,17 @@ describe('on loopback', () => {
       'sort',
       'cursor',
       'limit',
+      'tenant',
     ])
-    expect(document.paths['/api/requests/{id}']?.get?.parameters).toMatchObject([{ name: 'id', in: 'path', required: true }])
+    expect(document.paths['/api/requests/{id}']?.get?.parameters).toMatchObject([
+      { name: 'id', in: 'path', required: true },
+      { name: 'tenant', in: 'query', required: false },
+    ])
+    expect(document.paths['/api/requests/{id}/bodies']?.get?.security).toEqual([
+      {},
+      { key: ['read-metrics', 'read-bodies'] },
+      { session: ['read-metrics', 'read-bodies'] },
+    ])
     expect(document.paths['/api/views/{id}']?.delete?.responses).toHaveProperty('204')
   })
 

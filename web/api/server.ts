@@ -7,9 +7,11 @@ import { DbError } from '../../clickhouse/db.js'
 import { engineVersion } from '../../clickhouse/queries/engine-version.js'
 import { controlStore } from '../../control/store.js'
 import type { z } from 'zod'
-import { type Access, accessGuard, accessOf, hostGuard, originGuard, securityHeaders } from './guard.js'
+import { accessOf } from '../../core/access.js'
+import { type FindAsker, findAskerBy } from './asker.js'
+import { hostGuard, originGuard, securityHeaders } from './guard.js'
 import type { House } from './house.js'
-import { createLive, type Live } from './live.js'
+import { createLive, type Live, liveNeeds } from './live.js'
 import { loginHandlers } from './login.js'
 import { openApi } from './openapi.js'
 import { ApiError, problemOf, type ProblemCode } from './problems.js'
@@ -53,10 +55,13 @@ const checked = (schema: z.ZodType | null, value: unknown, code: 'bad_parameter'
 }
 
 const answering =
-  (house: House, { query, params, body, handle }: Route) =>
+  (house: House, findAsker: FindAsker, { needs, query, params, body, handle }: Route) =>
   async (req: Request, res: Response): Promise<void> => {
+    const asker = findAsker(req, needs === 'sql here' ? [house.access().sqlScope] : needs)
+    const { tenant: _, ...ownQuery } = req.query
     const input = {
-      query: checked(query, req.query, 'bad_parameter'),
+      asker,
+      query: checked(query, ownQuery, 'bad_parameter'),
       params: checked(params, req.params, 'bad_parameter'),
       body: checked(body, req.body, 'bad_body'),
     }
@@ -105,13 +110,13 @@ const refuse = (code: ProblemCode, detail: string) => (): never => {
 
 interface Guards {
   readonly sessions: Sessions
-  readonly access: Access
+  readonly findAsker: FindAsker
 }
 
-const apiOf = (house: House, live: Live, { sessions, access }: Guards): express.Router => {
-  const { config, now, version } = house
+const apiOf = (house: House, live: Live, { sessions, findAsker }: Guards): express.Router => {
+  const { access, now, version } = house
   const api = express.Router()
-  const login = loginHandlers({ access, sessions, adminSecret: config.adminSecret, now })
+  const login = loginHandlers({ access, sessions, findAsker, now })
   const document = JSON.stringify(openApi(routes, version))
 
   api.use((_req, res, next) => {
@@ -125,10 +130,14 @@ const apiOf = (house: House, live: Live, { sessions, access }: Guards): express.
   api.get('/api/session', login.show)
   api.post(['/api/session', '/api/login'], login.begin)
   api.delete('/api/session', login.end)
-  api.use(accessGuard(access))
+  // Whoever is nobody is not even told what there is.
+  api.use((req, _res, next) => {
+    findAsker(req, [])
+    next()
+  })
   api.get('/api/openapi.json', (_req, res) => void res.type('application/json').send(document))
-  api.get('/api/live', live.listen)
-  for (const route of routes) api[route.method](route.path, answering(house, route))
+  api.get('/api/live', (req, res) => live.listen(req, res, () => findAsker(req, liveNeeds)))
+  for (const route of routes) api[route.method](route.path, answering(house, findAsker, route))
   const known = new Set(['/api/live', '/api/session', '/api/login', '/api/openapi.json', ...routes.map(({ path }) => path)])
   for (const path of known) api.all(path, refuse('method_not_allowed', 'The path is known, the method is not.'))
   api.use(refuse('unknown_path', 'No endpoint has this path.'))
@@ -136,7 +145,7 @@ const apiOf = (house: House, live: Live, { sessions, access }: Guards): express.
 }
 
 /** Liveness, readiness and metrics, for supervisors and Prometheus. */
-const opsOf = (house: House, { access }: Guards): express.Router => {
+const opsOf = (house: House, { findAsker }: Guards): express.Router => {
   const ops = express.Router()
   ops.get('/healthz', (_req, res) => void res.type('text/plain').send('ok\n'))
   ops.get('/readyz', async (_req, res) => {
@@ -149,7 +158,8 @@ const opsOf = (house: House, { access }: Guards): express.Router => {
       .type('text/plain')
       .send(ready ? 'ok\n' : 'analytics_unreachable\n')
   })
-  ops.get('/metrics', accessGuard(access), async (_req, res) => {
+  ops.get('/metrics', async (req, res) => {
+    findAsker(req, ['read-metrics'])
     const merged = Registry.merge([new Registry(), ...house.metrics])
     res.type(merged.contentType).send(await merged.metrics())
   })
@@ -164,7 +174,7 @@ const appOf = (house: House, live: Live, uiDir: string): Express => {
   app.use(securityHeaders)
   app.use(hostGuard(house.config.host, house.config.allowedHosts))
   const sessions = createSessions(house.now)
-  const guards: Guards = { sessions, access: accessOf(house.config.host, house.config.adminSecret, sessions) }
+  const guards: Guards = { sessions, findAsker: findAskerBy(house.access, sessions) }
   app.use(opsOf(house, guards))
   const api = apiOf(house, live, guards)
   app.use((req, res, next) => (req.path === '/api' || req.path.startsWith('/api/') ? api(req, res, next) : next()))
@@ -185,8 +195,10 @@ const builtUi = here.endsWith('.ts') ? join(dirname(here), '../../dist/web/ui') 
 export const createWebServer = (options: WebOptions): Server => {
   const { config } = options
   const control = options.control ?? controlStore(config)
+  const access = accessOf(config, options.now)
   const house: House = {
     ...options,
+    access: options.access ?? (() => access),
     control,
     version: options.version ?? '',
     env: options.env ?? {},

@@ -6,9 +6,10 @@ const maxSessions = 1000
 
 /** Logins of browsers. Kept in memory: a restart ends them. */
 export interface Sessions {
-  /** Begins one; the value of its Set-Cookie. */
-  begin(secure: boolean): string
-  has(cookies: string | undefined): boolean
+  /** Begins one of the holder of this key; the value of its Set-Cookie. */
+  begin(key: string, secure: boolean): string
+  /** The key its holder signed in with; `null` = there is no such session any more. */
+  keyOf(cookies: string | undefined): string | null
   /** Ends the one these cookies name; the Set-Cookie that removes it. */
   end(cookies: string | undefined): string
 }
@@ -19,21 +20,22 @@ const idIn = (cookies: string | undefined): string | null =>
 const attributes = 'Path=/; HttpOnly; SameSite=Strict'
 
 export const createSessions = (now: () => number): Sessions => {
-  const ends = new Map<string, number>()
+  const running = new Map<string, { readonly key: string; readonly endsAt: number }>()
   return {
-    begin: (secure) => {
-      for (const [id, at] of ends) if (at <= now() || ends.size >= maxSessions) ends.delete(id)
+    begin: (key, secure) => {
+      for (const [id, { endsAt }] of running) if (endsAt <= now() || running.size >= maxSessions) running.delete(id)
       const id = randomBytes(32).toString('base64url')
-      ends.set(id, now() + lifeMs)
+      running.set(id, { key, endsAt: now() + lifeMs })
       return `${cookieName}=${id}; ${attributes}; Max-Age=${String(lifeMs / 1000)}${secure ? '; Secure' : ''}`
     },
-    has: (cookies) => {
+    keyOf: (cookies) => {
       const id = idIn(cookies)
-      return id !== null && (ends.get(id) ?? 0) > now()
+      const session = id === null ? undefined : running.get(id)
+      return session !== undefined && session.endsAt > now() ? session.key : null
     },
     end: (cookies) => {
       const id = idIn(cookies)
-      if (id !== null) ends.delete(id)
+      if (id !== null) running.delete(id)
       return `${cookieName}=; ${attributes}; Max-Age=0`
     },
   }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 
-/** A header of a frame: its type and its bytes as they stand behind the type, without their length. For tests. */
+/** A header of a frame: its type and its bytes as they stand behind the type, without their length. */
 export interface FrameHeader {
   readonly name: string
   readonly type: number
@@ -14,7 +14,7 @@ const headerBytes = ({ name, type, value }: FrameHeader): Buffer => {
   return Buffer.concat([Buffer.from([nameBytes.length]), nameBytes, Buffer.from([type]), length, value])
 }
 
-/** One frame of an AWS event stream. For tests. */
+/** One frame of an AWS event stream. */
 export const frameOf = (headers: readonly FrameHeader[], payload: Buffer): Buffer => {
   const head = Buffer.concat(headers.map(headerBytes))
   const prelude = Buffer.alloc(12)
@@ -40,7 +40,7 @@ export const eventFrame = (name: string, payload: unknown): Buffer =>
 export const chunkFrame = (value: unknown): Buffer =>
   eventFrame('chunk', { bytes: Buffer.from(JSON.stringify(value)).toString('base64'), p: 'abcdefgh' })
 
-/** An exception in the middle of a stream. For tests. */
+/** An exception in the middle of a stream. */
 export const exceptionFrame = (type: string, payload: unknown): Buffer =>
   frameOf(
     [text(':exception-type', type), text(':content-type', 'application/json'), text(':message-type', 'exception')],

@@ -1,5 +1,6 @@
 import type { Admitted } from '../../admit/admit.js'
 import type { ChainTarget } from '../../chain.js'
+import { credentialIn, headFor } from '../failover/headers-for.js'
 import { isCredential } from './cache-key.js'
 
 /** Where an answer may come from, as far as it depends on that. */
@@ -19,7 +20,7 @@ const withoutCredentials = (headers: readonly string[]): readonly string[] => {
   return kept
 }
 
-const described = ({ target, isOwn, model, headers, override }: ChainTarget): string =>
+const described = ({ target, isOwn, model, headers, added, override }: ChainTarget): string =>
   isOwn
     ? `${target.provider.name} ${target.origin}`
     : JSON.stringify([
@@ -28,6 +29,7 @@ const described = ({ target, isOwn, model, headers, override }: ChainTarget): st
         target.path.replace(/\?.*$/s, ''),
         model,
         headers === null ? null : withoutCredentials(headers),
+        added === null ? null : withoutCredentials(added),
         override,
       ])
 
@@ -38,15 +40,15 @@ export const cachedTargets = (admitted: Admitted): CachedTargets => {
   const { call, target, chain } = admitted
   if (chain === null) return { targets: [`${target.provider.name} ${target.origin}`], credentials: [] }
   const drawn = isDrawn(admitted)
-  const counted = drawn ? chain.targets : chain.targets.slice(0, 1)
+  const counted = drawn ? chain.targets.filter(({ denied }) => denied === null) : chain.targets.slice(0, 1)
   return {
     targets: [...(drawn ? [chain.asked.strategy.name] : []), ...counted.map(described)],
     credentials: counted
       .filter(({ isOwn }) => !isOwn)
-      .flatMap(({ target: { provider }, headers, key }) => [
-        provider.name,
-        key ?? call.providerKeys.get(provider.name) ?? '',
-        ...(headers ?? []),
-      ]),
+      .flatMap((to) => {
+        const head = headFor(to, call, target)
+        const secrets = [...(to.headers ?? []), ...(to.added ?? [])]
+        return [to.target.provider.name, head === null ? '' : credentialIn(head), ...secrets]
+      }),
   }
 }

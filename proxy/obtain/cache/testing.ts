@@ -16,6 +16,8 @@ export interface TestProxy {
   readonly records: { readonly type: string; readonly exchange: Exchange }[]
   /** The end of a call, once it is there. */
   end(id: string): Promise<Exchange>
+  /** Takes on more of a weir.yaml in the place of what it was started with. */
+  reload(yaml: string): void
   drain(): Promise<void>
 }
 
@@ -27,17 +29,24 @@ export const testDataDir = (): string => {
 
 /**
  * @param origin Where OpenAI, Anthropic and Gemini answer.
- * @param yaml More of weir.yaml.
+ * @param yaml More of weir.yaml, behind its providers.
+ * @param env Variables beside those of port and folder.
+ * @param providers Lines of weir.yaml in the place of those three.
  */
 export const startTestProxy = async (
   origin: string,
   {
     yaml = '',
+    providers = ['openai', 'anthropic', 'gemini'].map((name) => `  ${name}: { origin: "${origin}" }\n`).join(''),
     dataDir = testDataDir(),
+    env = {},
     ...more
-  }: { readonly yaml?: string; readonly dataDir?: string } & Partial<
-    Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore' | 'cacheStore'>
-  > = {},
+  }: {
+    readonly yaml?: string
+    readonly providers?: string
+    readonly dataDir?: string
+    readonly env?: Readonly<Record<string, string>>
+  } & Partial<Pick<ProxyDeps, 'now' | 'random' | 'breaker' | 'limitStore' | 'cacheStore' | 'network'>> = {},
 ): Promise<TestProxy> => {
   const records: TestProxy['records'] = []
   const journal: JournalWriter = {
@@ -49,19 +58,25 @@ export const startTestProxy = async (
     },
     close: () => Promise.resolve(),
   }
-  const text = `providers:\n${['openai', 'anthropic', 'gemini'].map((name) => `  ${name}: { origin: "${origin}" }\n`).join('')}${yaml}`
-  const config = effectiveConfig(
-    parseConfigFile({ path: 'weir.yaml', text }, {}),
-    null,
-    { WEIR_PROXY_PORT: '0', WEIR_DATA: dataDir },
-    '/',
-  )
+  const configOf = (more: string) =>
+    effectiveConfig(
+      parseConfigFile({ path: 'weir.yaml', text: `providers:\n${providers}${more}` }, {}),
+      null,
+      { WEIR_PROXY_PORT: '0', WEIR_DATA: dataDir, ...env },
+      '/',
+    )
   const failures: unknown[] = []
   const proxy = await startProxy({
-    config,
+    config: configOf(yaml),
     journal,
     ...more,
-    log: { error: (fields: object) => void failures.push(fields), warn: () => undefined },
+    log: {
+      // Exceptions are faults of ours; what is told without one is a fault of something that a test took away.
+      error: (fields: object) => {
+        if ('err' in fields) failures.push(fields)
+      },
+      warn: () => undefined,
+    },
   })
   let drained: Promise<void> | null = null
   const drain = (): Promise<void> => (drained ??= proxy.drain())
@@ -73,6 +88,7 @@ export const startTestProxy = async (
     port: proxy.port,
     dataDir,
     records,
+    reload: (next) => proxy.reload(configOf(next)),
     drain,
     end: async (id) => {
       const ends = (): readonly Exchange[] =>

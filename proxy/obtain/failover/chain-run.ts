@@ -1,4 +1,5 @@
 import type { Failure } from '../../../core/conditions.js'
+import type { Config } from '../../../core/config.js'
 import { kindOfStatus } from '../../../core/providers/error-status.js'
 import { errors, WeirError } from '../../../core/errors.js'
 import type { Attempt } from '../../../core/exchange.js'
@@ -28,10 +29,10 @@ export interface ChainDeps extends RankDeps {
   readonly breaker: BreakerStore
   /** A short name for a credential, which tells nothing about it. */
   readonly fingerprint: (credential: string) => string
+  /** Attempts of one call, over all targets. */
+  readonly config: { readonly ceilings: Pick<Config['ceilings'], 'attempts'> }
 }
 
-/** Attempts of one call, over all targets. */
-const mostAttempts = 10
 /** Asked to wait longer, a target is not tried again. */
 const longestAskedMs = 60_000
 /** Asked to wait longer, the next target is tried at once. */
@@ -110,14 +111,8 @@ export class ChainRun {
     this.#total = this.#narrowed('total')
     this.#totalAt = deps.deadlines.now() - record.elapsedMs() + this.#total
     this.#retriesOfSdk = chain.asked.retry === null ? 0 : retriesOfSdk(admitted.call.headers)
-    this.#budget = mostAttempts
+    this.#budget = deps.config.ceilings.attempts
     record.attempts = this.#attempts
-    const { timeouts } = chain.asked
-    if (
-      timeouts !== null &&
-      (['connect', 'ttft', 'idle', 'total'] as const).some((name) => (timeouts[name] ?? 0) > deps.timeouts[name])
-    )
-      record.warnings.push('capped;h="weir-timeout"')
   }
 
   /** @throws WeirError `upstream_*`, `timeout_*`, when nobody answered; `credential_missing`; ClientGone. */
@@ -125,7 +120,10 @@ export class ChainRun {
     this.#untried = await this.#inOrder()
     let ready = await this.#pick(this.#untried)
     if (ready === null)
-      throw new WeirError('credential_missing', 'No target is left that a key was given for: give Weir-<Provider>-Key.')
+      throw new WeirError(
+        'credential_missing',
+        'No target is left that a key is known for: give Weir-<Provider>-Key, or let weir.yaml hold one (providers.<name>.key).',
+      )
     let retry = 0
     for (;;) {
       const tried = await this.#try(ready, retry)

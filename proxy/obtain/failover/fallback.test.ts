@@ -137,7 +137,7 @@ test('targets by their address, as Helicone has them', async () => {
   expect([dropped.status, b.seen[1]?.path]).toEqual([200, '/v1/chat/completions'])
   expect(dropped.headers['weir-warning']).toContain('path-dropped')
   const denied = await ask({ 'Helicone-Fallbacks': '[{"target-url":"http://169.254.169.254"}]' })
-  expect([denied.status, denied.headers['weir-error'], a.seen.length]).toEqual([403, 'policy_denied', 2])
+  expect([denied.status, denied.headers['weir-error'], a.seen.length]).toEqual([403, 'target_denied', 2])
 })
 
 test('onCodes tell after what an entry is left', async () => {

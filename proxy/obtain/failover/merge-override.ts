@@ -1,6 +1,7 @@
 import { isObject, type JsonObject } from '../../../core/providers/json-text.js'
 
-const merged = (into: JsonObject, from: JsonObject): JsonObject => {
+/** `from` into `into`: objects are merged, everything else takes the place of what was there. */
+export const merged = (into: JsonObject, from: JsonObject): JsonObject => {
   // By entries: a key such as __proto__ is a key like any other.
   const members = new Map(Object.entries(into))
   for (const [key, value] of Object.entries(from)) {

@@ -31,6 +31,10 @@ export const readyTargets = (
 ): Ready[] => {
   const ready: Ready[] = []
   for (const to of chain.targets) {
+    if (to.denied !== null) {
+      attempts.skip(to.name, 'denied')
+      continue
+    }
     const head = headFor(to, call, own)
     const content = bodyFor(to, { call, body }, asked)
     if (head === null) attempts.skip(to.name, 'no_credential')

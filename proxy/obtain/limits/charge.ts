@@ -94,7 +94,7 @@ export const openCharges = (overrides: readonly PriceOverride[]): Charges => {
       outcome,
       status,
       requestModel: call.identity.modelOverride ?? asked?.model ?? null,
-      responseModel: reader?.facts().responseModel ?? null,
+      responseModel: call.identity.modelOverride === null ? (reader?.facts().responseModel ?? null) : null,
       serverAddress: target.origin.slice(target.origin.indexOf('//') + 2),
       asked: asked?.priceFacts ?? {},
       attempt: givenUp.length + 1,

@@ -5,7 +5,8 @@ import { deleteView, saveView, savedViews } from '../../../control/queries/saved
 import type { ControlDb, ControlStore } from '../../../control/store.js'
 import { uuidv7 } from '../../../core/ids.js'
 import { effectiveSettings } from '../../../core/settings.js'
-import { defaultTenant } from '../../../core/tenant.js'
+import type { TenantId } from '../../../core/tenant.js'
+import type { Asker } from '../asker.js'
 import {
   type Cause,
   demoCallSchema,
@@ -44,9 +45,9 @@ interface Analytics {
   readonly cause: Cause | null
 }
 
-const analyticsOf = async ({ db, log }: House): Promise<Analytics> => {
+const analyticsOf = async ({ db, log }: House, tenant: TenantId): Promise<Analytics> => {
   try {
-    return { engine: await engineVersion(db), hasRows: await anyRequest(db, defaultTenant), cause: null }
+    return { engine: await engineVersion(db), hasRows: await anyRequest(db, tenant), cause: null }
   } catch (cause) {
     log.warn({ err: cause }, 'The analytics store does not answer.')
     const effect = 'The analytics store does not answer: dashboards are empty, calls go on and wait in the journal.'
@@ -58,15 +59,16 @@ const analyticsOf = async ({ db, log }: House): Promise<Analytics> => {
   }
 }
 
-const healthOf = async (house: House): Promise<Health> => {
+const healthOf = async (house: House, { asker }: { readonly asker: Asker }): Promise<Health> => {
   const { config, control, demoCall, env, proxyUrl, sqlUrl, version } = house
-  const [facts, analytics] = await Promise.all([house.health(), analyticsOf(house)])
+  const [facts, analytics] = await Promise.all([house.health(), analyticsOf(house, asker.tenant)])
   const known = new Set(facts.causes.map(({ cause }) => cause))
   const causes = [...facts.causes, ...(analytics.cause === null || known.has(analytics.cause.cause) ? [] : [analytics.cause])]
   const journal = facts.journal ?? null
   const controlState = control.state()
   const isTopic = config.kafkaBrokers !== null
   const full = causes.find(({ cause }) => cause === 'journal_full' || (isTopic && cause === 'kafka_unreachable'))
+  const away = causes.find(({ cause }) => cause === 'store_unreachable')
   return {
     ok: causes.length === 0,
     causes,
@@ -83,7 +85,12 @@ const healthOf = async (house: House): Promise<Health> => {
         state: analytics.cause === null ? 'ok' : 'failing',
         message: analytics.cause?.effect ?? `engine ${analytics.engine ?? ''}`,
       },
-      { role: 'state', kind: 'memory', state: 'ok', message: 'in the proxy' },
+      {
+        role: 'state',
+        kind: config.redisUrl === null ? 'memory' : 'redis',
+        state: away === undefined ? 'ok' : 'failing',
+        message: away?.effect ?? (config.redisUrl === null ? 'in the proxy' : 'shared by the proxies'),
+      },
       { role: 'control', kind: control.kind, ...controlState },
     ],
     journal,
@@ -94,14 +101,16 @@ const healthOf = async (house: House): Promise<Health> => {
     demoCall: demoCall !== null,
     proxyUrl,
     sqlUrl,
-    configFile: config.file,
-    settings: effectiveSettings(config, env).map((setting) => ({ ...setting })),
+    // What the operator set is no tenant's business.
+    configFile: asker.has('admin') ? config.file : null,
+    settings: asker.has('admin') ? effectiveSettings(config, env).map((setting) => ({ ...setting })) : null,
   }
 }
 
 export const hubRoutes = [
   get('/api/health', {
     summary: 'State of the stores, of ingest, and the effective configuration',
+    needs: ['read-metrics'],
     query: z.strictObject({}),
     answer: healthSchema,
     handle: healthOf,
@@ -109,6 +118,7 @@ export const hubRoutes = [
 
   get('/api/exports', {
     summary: 'Trace destinations and how they are doing',
+    needs: ['admin'],
     query: z.strictObject({}),
     answer: exportsSchema,
     handle: ({ destinations }) => Promise.resolve({ destinations: destinations().map((destination) => ({ ...destination })) }),
@@ -116,6 +126,7 @@ export const hubRoutes = [
 
   post('/api/demo-call', {
     summary: 'Makes one call to the built-in provider',
+    needs: ['admin'],
     body: z.strictObject({}),
     answer: demoCallSchema,
     handle: async ({ demoCall }) => {
@@ -131,18 +142,20 @@ export const hubRoutes = [
 
   get('/api/views', {
     summary: 'Saved views, by name',
+    needs: ['read-metrics'],
     query: z.strictObject({}),
     answer: viewsSchema,
-    handle: async ({ control }) => ({ views: await reading(control, (db) => savedViews(db, defaultTenant), []) }),
+    handle: async ({ control }, { asker }) => ({ views: await reading(control, (db) => savedViews(db, asker.tenant), []) }),
   }),
 
   post('/api/views', {
     summary: 'Saves a view; one of the same name on the same page is replaced',
+    needs: ['admin'],
     body: newViewSchema,
     answer: viewSchema,
-    handle: async ({ control, now }, { body }) => {
+    handle: async ({ control, now }, { asker, body }) => {
       const view = { ...body, id: uuidv7(now()), createdAt: new Date(now()).toISOString() }
-      const saved = await writing(control, (db) => saveView(db, defaultTenant, view))
+      const saved = await writing(control, (db) => saveView(db, asker.tenant, view))
       if (saved === null) throw new ApiError('too_many_views', 'There are 500 saved views.')
       return saved
     },
@@ -150,10 +163,11 @@ export const hubRoutes = [
 
   remove('/api/views/:id', {
     summary: 'Deletes a saved view',
+    needs: ['admin'],
     params: z.object({ id: z.uuid() }),
     answer: null,
-    handle: async ({ control }, { params }) => {
-      const gone = await reading(control, (db) => deleteView(db, defaultTenant, params.id), false)
+    handle: async ({ control }, { asker, params }) => {
+      const gone = await reading(control, (db) => deleteView(db, asker.tenant, params.id), false)
       if (!gone) throw new ApiError('unknown_view', 'No view has this id.', { param: 'id' })
     },
   }),

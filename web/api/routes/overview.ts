@@ -6,7 +6,6 @@ import { periodBefore, rollups, scopeOf } from '../../../clickhouse/queries/scop
 import { rollupOfSeries, series } from '../../../clickhouse/queries/series.js'
 import { rollupOfSpender, topSpenders } from '../../../clickhouse/queries/top-spenders.js'
 import { unpricedModels } from '../../../clickhouse/queries/unpriced-models.js'
-import { defaultTenant } from '../../../core/tenant.js'
 import { errorsSchema, overviewSchema, seriesMetrics, seriesSchema, topSchema } from '../contract.js'
 import { askedOf, checkedStep, groupOf, periodOf, scopeParams, stepFor } from '../params.js'
 import { get } from '../route.js'
@@ -20,15 +19,17 @@ const units = { cost: 'usd', requests: 'count', errors: 'count', latency: 'ms', 
 export const overviewRoutes = [
   get('/api/overview', {
     summary: 'Figures of a period, and of the one before it',
+    needs: ['read-metrics'],
     query: z.strictObject({ ...scopeParams, compare: z.enum(['previous', 'none']).default('previous') }),
     answer: overviewSchema,
-    handle: async ({ db, now }, { query }) => {
-      const scope = scopeOf(askedOf(query, now()), rollups.model)
+    handle: async ({ db, now }, { asker, query }) => {
+      const { tenant } = asker
+      const scope = scopeOf(askedOf(asker, query, now()), rollups.model)
       const before = periodBefore(scope)
       const [current, previous, models] = await Promise.all([
-        overviewFigures(db, defaultTenant, scope),
-        query.compare === 'none' ? null : overviewFigures(db, defaultTenant, before),
-        unpricedModels(db, defaultTenant, scope),
+        overviewFigures(db, tenant, scope),
+        query.compare === 'none' ? null : overviewFigures(db, tenant, before),
+        unpricedModels(db, tenant, scope),
       ])
       return {
         period: periodOf(scope),
@@ -41,6 +42,7 @@ export const overviewRoutes = [
 
   get('/api/series', {
     summary: 'One figure over time, stacked by group',
+    needs: ['read-metrics'],
     query: z.strictObject({
       ...scopeParams,
       metric: z.enum(seriesMetrics).default('cost'),
@@ -54,19 +56,20 @@ export const overviewRoutes = [
         .describe('Seconds; default by the range.'),
     }),
     answer: seriesSchema,
-    handle: async ({ db, now }, { query }) => {
+    handle: async ({ db, now }, { asker, query }) => {
+      const { tenant } = asker
       const { metric } = query
       const { word: group, property } = groupOf(
         query.group,
         ['none', 'model', 'provider', 'user', 'outcome', 'error_kind'],
         'group',
       )
-      const asked = askedOf(query, now())
+      const asked = askedOf(asker, query, now())
       const rollup = rollupOfSeries(metric, group)
       const scope = scopeOf(asked, rollup, query.step ?? null)
       const grain = { rows: 1, hours: 3600, days: 86_400 }[scope.source]
       const stepSeconds = query.step === undefined ? stepFor(scope, grain) : checkedStep(scope, query.step)
-      const { times, lines } = await series(db, defaultTenant, { scope, metric, group, property, stepSeconds })
+      const { times, lines } = await series(db, tenant, { scope, metric, group, property, stepSeconds })
       return {
         metric,
         group: query.group,
@@ -81,20 +84,22 @@ export const overviewRoutes = [
 
   get('/api/top', {
     summary: 'Who or what cost most',
+    needs: ['read-metrics'],
     query: z.strictObject({
       ...scopeParams,
       by: z.string().max(160).default('user').describe('user, session, model or property:<key>'),
       limit: z.coerce.number().int().min(1).max(1000).default(10),
     }),
     answer: topSchema,
-    handle: async ({ db, now }, { query }) => {
+    handle: async ({ db, now }, { asker, query }) => {
+      const { tenant } = asker
       const { word: kind, property } = groupOf(query.by, ['user', 'session', 'model'], 'by')
-      const asked = askedOf(query, now())
+      const asked = askedOf(asker, query, now())
       const scope = scopeOf(asked, rollupOfSpender(kind))
       const whole = scopeOf({ ...asked, period: scope.period }, rollups.model)
       const [rows, totals] = await Promise.all([
-        topSpenders(db, defaultTenant, { scope, kind, property, limit: query.limit }),
-        periodTotals(db, defaultTenant, whole),
+        topSpenders(db, tenant, { scope, kind, property, limit: query.limit }),
+        periodTotals(db, tenant, whole),
       ])
       return {
         by: query.by,
@@ -107,11 +112,13 @@ export const overviewRoutes = [
 
   get('/api/errors', {
     summary: 'Failed calls by kind of error',
+    needs: ['read-metrics'],
     query: z.strictObject(scopeParams),
     answer: errorsSchema,
-    handle: async ({ db, now }, { query }) => {
-      const scope = scopeOf(askedOf(query, now()), rollups.model)
-      const [kinds, totals] = await Promise.all([errorsByKind(db, defaultTenant, scope), periodTotals(db, defaultTenant, scope)])
+    handle: async ({ db, now }, { asker, query }) => {
+      const { tenant } = asker
+      const scope = scopeOf(askedOf(asker, query, now()), rollups.model)
+      const [kinds, totals] = await Promise.all([errorsByKind(db, tenant, scope), periodTotals(db, tenant, scope)])
       return {
         period: periodOf(scope),
         requests: totals.requests,

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { unpricedCalls } from '../../../clickhouse/queries/unpriced-calls.js'
-import { defaultTenant } from '../../../core/tenant.js'
 import { newRepriceSchema, type RepriceJob, repriceJobSchema, unpricedSchema } from '../contract.js'
 import type { House, RepriceJobs } from '../house.js'
 import { askedOf, scopeParams } from '../params.js'
@@ -23,11 +22,12 @@ const byId = z.object({ id: z.uuid() })
 export const priceRoutes = [
   get('/api/unpriced', {
     summary: 'Calls whose cost is not known, by model and reason',
+    needs: ['read-metrics'],
     query: z.strictObject({ from: scopeParams.from, to: scopeParams.to }),
     answer: unpricedSchema,
-    handle: async ({ db, now }, { query }) => {
-      const { period } = askedOf(query, now())
-      const models = await unpricedCalls(db, defaultTenant, period)
+    handle: async ({ db, now }, { asker, query }) => {
+      const { period } = askedOf(asker, query, now())
+      const models = await unpricedCalls(db, asker.tenant, period)
       return {
         period: { from: period.from.toISOString(), to: period.to.toISOString(), source: 'rows' as const },
         requests: models.reduce((sum, { requests }) => sum + requests, 0),
@@ -38,11 +38,12 @@ export const priceRoutes = [
 
   post('/api/reprice', {
     summary: 'Prices the stored calls of a period again, with the prices of now',
+    needs: ['admin'],
     body: newRepriceSchema,
     answer: repriceJobSchema,
-    handle: (house, { body }) => {
-      const { period } = askedOf({ from: body.from, to: body.to }, house.now())
-      const job = jobsOf(house).begin({ ...period, model: body.model ?? null, dryRun: body.dryRun })
+    handle: (house, { asker, body }) => {
+      const { period } = askedOf(asker, { from: body.from, to: body.to }, house.now())
+      const job = jobsOf(house).begin(asker.whose, { ...period, model: body.model ?? null, dryRun: body.dryRun })
       if (job === null)
         throw new ApiError('reprice_running', 'One re-pricing is under way; a second would count its differences twice.')
       return Promise.resolve(job)
@@ -51,18 +52,20 @@ export const priceRoutes = [
 
   get('/api/reprice/:id', {
     summary: 'How far a re-pricing is, and what it changes',
+    needs: ['admin'],
     params: byId,
     answer: repriceJobSchema,
-    handle: (house, { params }) => Promise.resolve(found(jobsOf(house).find(params.id))),
+    handle: (house, { asker, params }) => Promise.resolve(found(jobsOf(house).find(asker.whose, params.id))),
   }),
 
   remove('/api/reprice/:id', {
     summary: 'Stops a re-pricing; what it has written stays, and the same call goes on from there',
+    needs: ['admin'],
     params: byId,
     answer: null,
-    handle: async (house, { params }) => {
-      found(jobsOf(house).find(params.id))
-      await jobsOf(house).stop(params.id)
+    handle: async (house, { asker, params }) => {
+      found(jobsOf(house).find(asker.whose, params.id))
+      await jobsOf(house).stop(asker.whose, params.id)
     },
   }),
 ]

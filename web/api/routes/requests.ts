@@ -7,7 +7,7 @@ import { requestsPage, type SortKey } from '../../../clickhouse/queries/requests
 import { requestsTotal } from '../../../clickhouse/queries/requests-total.js'
 import { scopeOf } from '../../../clickhouse/queries/scope.js'
 import { filterFields, operatorsOf } from '../../../core/filter.js'
-import { defaultTenant } from '../../../core/tenant.js'
+import type { TenantId } from '../../../core/tenant.js'
 import {
   type Bodies,
   bodiesSchema,
@@ -20,17 +20,23 @@ import {
   requestSorts,
 } from '../contract.js'
 import type { House } from '../house.js'
+import { attemptsOf } from '../attempts.js'
 import { askedOf, cursorOf, periodOf, placeOf, scopeParams } from '../params.js'
 import { ApiError } from '../problems.js'
 import { get } from '../route.js'
+import { shownTo } from '../what-was-said.js'
 import { conversationOf } from '../conversation.js'
 
 const idParams = z.object({ id: z.uuid() })
 
-const found = async (house: House, id: string): Promise<{ row: StoredRequest; bodies: StoredBodies | null }> => {
-  const row = await requestById(house.db, defaultTenant, id.toLowerCase())
+const found = async (
+  { db }: House,
+  tenant: TenantId,
+  id: string,
+): Promise<{ row: StoredRequest; bodies: StoredBodies | null }> => {
+  const row = await requestById(db, tenant, id.toLowerCase())
   if (row === null) throw new ApiError('unknown_request', `No request has the id ${id}.`, { param: 'id' })
-  return { row, bodies: await bodiesById(house.db, defaultTenant, row) }
+  return { row, bodies: await bodiesById(db, tenant, row) }
 }
 
 type State = Bodies['request']['state']
@@ -46,19 +52,13 @@ const detailOf = (row: StoredRequest, bodies: StoredBodies | null): RequestDetai
   const { usageExtra, usageNotes, usageRaw, cacheWrite5mTokens, cacheWrite1hTokens, ...withMedia } = withUsage
   const { inputAudioTokens, outputAudioTokens, inputImageTokens, outputImageTokens, ...withReads } = withMedia
   const { cacheReadAudioTokens, cacheReadImageTokens, ...withCache } = withReads
-  const { cachedFrom, savedTokens, savedMs, ...facts } = withCache
+  const { cachedFrom, savedTokens, savedMs, attemptFacts: _, ...facts } = withCache
   return {
     ...facts,
     writer: `${source}:${sourceOffset}`,
     requestBytes: Number(row.requestBytes),
     responseBytes: Number(row.responseBytes),
-    attemptList: row.attemptList.map(({ error_kind, start_us, end_us, cost, ...attempt }) => ({
-      ...attempt,
-      errorKind: error_kind,
-      startUs: start_us,
-      endUs: end_us,
-      costUsd: cost,
-    })),
+    attemptList: attemptsOf(row),
     costLines: row.costLines.map(({ unit_price, amount, ...line }) => ({ ...line, unitPriceUsd: unit_price, amountUsd: amount })),
     cache: { originalId: cachedFrom === '' ? null : cachedFrom, savedTokens, savedMs },
     cost: { inputUsd, outputUsd, otherUsd, providerUsd, savedUsd, priceId },
@@ -102,6 +102,7 @@ const monthMs = 30 * 86_400_000
 export const requestRoutes = [
   get('/api/requests', {
     summary: 'Calls, newest first, page by page',
+    needs: ['read-metrics'],
     query: z.strictObject({
       ...scopeParams,
       sort: z.enum(requestSorts).default('-at').describe('A leading - means greatest first.'),
@@ -109,47 +110,55 @@ export const requestRoutes = [
       limit: z.coerce.number().int().min(1).max(500).default(100),
     }),
     answer: requestPageSchema,
-    handle: async ({ db, now }, { query }) => {
+    handle: async ({ db, now }, { asker, query }) => {
       const sort = query.sort.replace('-', '') as SortKey
       const sorted = sort === 'at' ? 'by time' : sort === 'cost' ? 'by value' : 'by whole number'
-      const scope = scopeOf(askedOf(query, now()), null)
-      const { rows, next } = await requestsPage(db, defaultTenant, {
+      const scope = scopeOf(askedOf(asker, query, now()), null)
+      const { rows, next } = await requestsPage(db, asker.tenant, {
         scope,
         sort,
         direction: query.sort.startsWith('-') ? 'down' : 'up',
         after: query.cursor === undefined ? null : placeOf(query.cursor, sorted),
         limit: query.limit,
       })
-      return { period: periodOf(scope), rows: [...rows], nextCursor: next === null ? null : cursorOf(next) }
+      return {
+        period: periodOf(scope),
+        rows: rows.map((row) => shownTo(asker, row)),
+        nextCursor: next === null ? null : cursorOf(next),
+      }
     },
   }),
 
   get('/api/requests/count', {
     summary: 'How many calls pass the filter, and their cost',
+    needs: ['read-metrics'],
     query: z.strictObject(scopeParams),
     answer: requestCountSchema,
-    handle: async ({ db, now }, { query }) => {
-      const scope = scopeOf(askedOf(query, now()), null)
-      return { period: periodOf(scope), ...(await requestsTotal(db, defaultTenant, scope)) }
+    handle: async ({ db, now }, { asker, query }) => {
+      const scope = scopeOf(askedOf(asker, query, now()), null)
+      return { period: periodOf(scope), ...(await requestsTotal(db, asker.tenant, scope)) }
     },
   }),
 
   get('/api/requests/:id', {
     summary: 'All that is known of a call',
+    needs: ['read-metrics'],
     params: idParams,
     answer: requestDetailSchema,
-    handle: async (house, { params }) => {
-      const { row, bodies } = await found(house, params.id)
-      return detailOf(row, bodies)
+    handle: async (house, { asker, params }) => {
+      const { row, bodies } = await found(house, asker.tenant, params.id)
+      const detail = detailOf(row, bodies)
+      return asker.has('read-bodies') ? detail : { ...shownTo(asker, detail), conversation: null }
     },
   }),
 
   get('/api/requests/:id/bodies', {
     summary: 'Request and answer of a call as they were stored',
+    needs: ['read-metrics', 'read-bodies'],
     params: idParams,
     answer: bodiesSchema,
-    handle: async (house, { params }) => {
-      const { row, bodies } = await found(house, params.id)
+    handle: async (house, { asker, params }) => {
+      const { row, bodies } = await found(house, asker.tenant, params.id)
       return {
         id: row.id,
         request: bodyOf(bodies?.requestState, bodies?.request, bodies?.requestSha256, bodies?.requestHeaders),
@@ -160,14 +169,12 @@ export const requestRoutes = [
 
   get('/api/fields', {
     summary: 'Fields of the filter grammar, and values seen in the last 30 days',
+    needs: ['read-metrics'],
     query: z.strictObject({}),
     answer: fieldsSchema,
-    handle: async ({ db, now }) => {
+    handle: async ({ db, now }, { asker: { tenant } }) => {
       const since = new Date(now() - monthMs)
-      const [values, properties] = await Promise.all([
-        filterValues(db, defaultTenant, since),
-        propertyKeys(db, defaultTenant, since),
-      ])
+      const [values, properties] = await Promise.all([filterValues(db, tenant, since), propertyKeys(db, tenant, since)])
       const fields = Object.entries(filterFields).map(([name, { type, meaning }]) => ({
         name,
         type,

@@ -13,6 +13,7 @@ const isTheirs = (cause: unknown): cause is DbError => cause instanceof DbError 
 export const sqlRoutes = [
   post('/api/sql', {
     summary: 'Runs one reading statement, limited to 10 s and 10,000 rows. It sees every tenant',
+    needs: 'sql here',
     body: sqlQuestionSchema,
     answer: sqlAnswerSchema,
     handle: async ({ db }, { body }) => {

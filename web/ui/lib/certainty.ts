@@ -42,8 +42,12 @@ const reasons: Readonly<Record<string, string>> = {
   no_price_annotated_page: 'no price is known for an annotated page',
   out_of_range: 'the figures told are beyond any price',
 }
-/** A reason in words; one we do not know stays as it is. */
-export const reasonText = (reason: string): string => reasons[reason] ?? reason.replaceAll('_', ' ')
+/** Reasons, several parted by spaces, in words; one we do not know stays as it is. */
+export const reasonText = (reason: string): string =>
+  reason
+    .split(' ')
+    .map((each) => reasons[each] ?? each.replaceAll('_', ' '))
+    .join('; ')
 
 const because = (reason: string): string => (reason === '' ? '' : `: ${reasonText(reason)}`)
 
