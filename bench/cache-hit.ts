@@ -141,6 +141,7 @@ const runAll = (options: Options, say: (line: string) => void): Promise<Report> 
 
 export const bench: Bench = {
   question: 'how many hits of the cache does one proxy answer, and how long does one take?',
+  takes: '2 min',
   about: `
 One call of 1 KB again and again, as JSON and as SSE of 50 chunks, by way of \`weir proxy\`: each hit is canonicalized, keyed, found,
 answered and journaled. Ingest has no part in it, and reads the journal when the clock has stopped. Medians of rounds, after twice as long to warm up. Bytes are compared before the clock starts; at the end every hit

@@ -170,6 +170,7 @@ const runAll = (options: Options, say: (line: string) => void): Promise<Report> 
 
 export const bench: Bench = {
   question: 'how much longer does a call take whose first target fails?',
+  takes: '2 min',
   about: `
 The first target answers 500 at once, the second one 200: JSON of 1 KB and SSE of 50 chunks, one call after the other by way of
 \`weir proxy\`. Against the same call straight to the second target by way of Weir, less what the first one takes when it is asked directly.

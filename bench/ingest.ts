@@ -6,8 +6,9 @@ import { openJournal } from '../journal/open.js'
 import { BenchFailed, type Bench } from './support/bench.js'
 import { chatPath, drive, fetchBody } from './support/driver.js'
 import { callEvents } from './support/events.js'
-import { askSql, checkRows, healthOf, openaiAt, untilStored, withFolder, withWeir, type House } from './support/house.js'
+import { checkRows, healthOf, openaiAt, untilStored, withFolder, withWeir } from './support/house.js'
 import { median, quantile } from './support/median.js'
+import { delaysOf, watchRows } from './support/visibility.js'
 import { forkHelper, forkHub, usageOf } from './support/processes.js'
 import { atLeast, atMost, type Report } from './support/report.js'
 import { wantedJson } from './support/upstream.js'
@@ -84,33 +85,6 @@ const throughput = (events: number): Promise<Throughput> =>
     }
   })
 
-/** Rows seen in SQL, with the time of each look. */
-const watchRows = (house: House, until: AbortSignal): Promise<readonly (readonly [at: number, rows: number])[]> => {
-  const looks: (readonly [number, number])[] = []
-  const look = async (): Promise<typeof looks> => {
-    while (!until.aborted) {
-      const [rows = 0] = await askSql(house, 'SELECT count() FROM requests')
-      looks.push([performance.now(), rows])
-      await pause(20)
-    }
-    return looks
-  }
-  return look()
-}
-
-/** Rows become visible in the order calls end, give or take a few places: the n-th call is seen when n rows are. */
-const delaysOf = (endedAt: readonly number[], looks: readonly (readonly [number, number])[], before: number): Float64Array => {
-  const delays = new Float64Array(endedAt.length)
-  let look = 0
-  endedAt.forEach((ended, i) => {
-    while (look < looks.length && (looks[look]?.[1] ?? 0) < before + i + 1) look++
-    const seen = looks[look]
-    if (seen === undefined) throw new BenchFailed(`The row of call ${i + 1} was never seen.`)
-    delays[i] = Math.max(0, seen[0] - ended)
-  })
-  return delays.sort()
-}
-
 const visibility = async (
   rate: number,
   seconds: number,
@@ -123,7 +97,7 @@ const visibility = async (
         throw new BenchFailed("The answer is not the upstream's.")
       await untilStored(house, 1, storeLimitMs)
       const over = new AbortController()
-      const watching = watchRows(house, over.signal)
+      const watching = watchRows(house, over.signal, 20)
       const load = await drive({ port: house.proxy, path, streaming: false, concurrency: 16, seconds, rate })
       if (load.failures > 0) throw new BenchFailed(`${load.failures} calls failed.`)
       await untilStored(house, load.sent + 1, storeLimitMs)
@@ -170,6 +144,7 @@ const runAll = async ({ events, rounds, rate, seconds }: Options, say: (line: st
 
 export const bench: Bench = {
   question: 'how many calls a second does the hub store in chDB, and how soon is a call seen in SQL?',
+  takes: '3 min',
   about: `
 First the hub alone on a journal that was written before, from the first batch stored to the last; then the whole house at a steady
 rate, SQL asked for the number of rows every 20 ms. Rows are counted at the end of both.`,

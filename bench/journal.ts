@@ -123,6 +123,7 @@ const runAll = async (seconds: number, rounds: number, say: (line: string) => vo
 
 export const bench: Bench = {
   question: 'how many calls a second does the journal take, and at what cost, by durability?',
+  takes: '1 min',
   about: `
 Appends ends of calls as the proxy does, 1 and 32 at once in one process, each waiting until its record is as durable as asked:
 off (written), standard (written, synced every 50 ms), strict (synced). All records are read back and counted.`,

@@ -3,13 +3,14 @@ import { nearest } from '../core/nearest.js'
 import { BenchFailed, type Bench } from './support/bench.js'
 import { machine, machineText } from './support/machine.js'
 import { stopAll } from './support/processes.js'
-import { reportText } from './support/report.js'
+import { reportText, type Report } from './support/report.js'
 
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   overhead: () => import('./overhead.js'),
   'cache-hit': () => import('./cache-hit.js'),
   fallback: () => import('./fallback.js'),
   sustained: () => import('./sustained.js'),
+  kafka: () => import('./kafka.js'),
   'sse-many': () => import('./sse-many.js'),
   ingest: () => import('./ingest.js'),
   journal: () => import('./journal.js'),
@@ -30,13 +31,17 @@ const overview = async (): Promise<string> => {
   return `usage: npm run bench -- <name> [options]\n\n${aligned(rows)}\n\n\`npm run bench -- <name> --help\` tells the options. Linux only.\n`
 }
 
-const helpOf = (name: string, { question, about, flags }: Bench): string =>
-  `${name}: ${question}\n\n${about.trim()}\n\noptions:\n${aligned(
+const helpOf = (name: string, { question, takes, about, flags }: Bench): string =>
+  `${name}: ${question}\n\n${about.trim()}\n\nTakes about ${takes} with the defaults; exit code 3 when a target is missed, 1 when an answer or a count is wrong.\n\noptions:\n${aligned(
     Object.entries({ ...flags, ...common }).map(([flag, { value, help }]) => [
       `--${flag}${value === undefined ? '' : ` <${value}>`}`,
       help,
     ]),
   )}\n`
+
+/** For whoever reads many runs: one line, the targets alone. */
+const resultLine = (name: string, args: readonly string[], { targets }: Report): string =>
+  `RESULT ${JSON.stringify({ bench: name, command: args.join(' '), met: targets.every(({ met }) => met), targets })}`
 
 const main = async ([name, ...rest]: readonly string[]): Promise<number> => {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -60,7 +65,7 @@ const main = async ([name, ...rest]: readonly string[]): Promise<number> => {
   process.stdout.write(
     values.json === true
       ? `${JSON.stringify({ bench: name, command: rest.join(' '), machine: about, ...report })}\n`
-      : `${machineText(about)}\n\n${reportText(report)}\n`,
+      : `${machineText(about)}\n\n${reportText(report)}\n\n${resultLine(name, rest, report)}\n`,
   )
   return report.targets.every(({ met }) => met) ? 0 : 3
 }

@@ -209,6 +209,7 @@ const runAll = async (options: Options, say: (line: string) => void): Promise<Re
 
 export const bench: Bench = {
   question: 'what does a call cost by way of Weir, against direct and against the least a TypeScript gateway can do?',
+  takes: '6 min',
   about: `
 JSON of 1 KB and SSE of 50 chunks; direct, by a bare lane (node:http and Pool.dispatch, nothing read, nothing recorded) and by
 \`weir start\` with everything on: recording, ingest, chDB. Medians of interleaved rounds, after twice as long to warm up. Bytes are compared

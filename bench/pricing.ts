@@ -170,6 +170,7 @@ const runAll = (turns: number, rounds: number, say: (line: string) => void): Rep
 
 export const bench: Bench = {
   question: 'what does it cost to price a call, and how many events a second go through enrich?',
+  takes: '1 min',
   about: `
 Prices calls of eight kinds in turn, each checked against its price first; then whole events through enrich, in this process and
 without a store. CPU of the process is told, not time.`,

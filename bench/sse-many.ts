@@ -134,6 +134,7 @@ const noErrors = ({ errors }: Held): Target => atMost('streams that broke or los
 
 export const bench: Bench = {
   question: 'how many slow streams does the proxy hold at once, and what do they cost?',
+  takes: '14 min',
   about: `
 Streams of one chunk a second, all open at once, direct and by way of \`weir start\`. Chunks carry their number and the time the upstream
 wrote them; each stream is checked chunk by chunk to its terminal event, and has its row at the end. The limit of open files

@@ -105,6 +105,7 @@ const runAll = async (rounds: number, say: (line: string) => void): Promise<Repo
 
 export const bench: Bench = {
   question: 'how soon after its start does Weir answer the first call, and is its row seen?',
+  takes: '1 min',
   about: `
 \`weir start\` in an empty folder, and again in the same one. The proxy is asked every 5 ms from the spawn on; then SQL is, until the row
 is there. What npm does before is not counted.`,

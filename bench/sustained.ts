@@ -83,6 +83,7 @@ const sustain = async ({ rate, seconds, concurrency }: Options, say: (line: stri
 
 export const bench: Bench = {
   question: 'does ingest keep up with 2,500 calls a second for a minute, and how much memory does that take?',
+  takes: '7 min',
   about: `
 A driver that keeps to its rate, and 2 % more, sends JSON calls of 1 KB by way of \`weir start\`. Latency is counted from when a call was due. At the
 end: how long until every call is stored, and whether rows and calls are as many.`,

@@ -4,6 +4,8 @@ import type { Report } from './report.js'
 /** One question about speed. A bench checks that the answers are right before its clock starts, and stops all it started. */
 export interface Bench {
   readonly question: string
+  /** How long it takes with its defaults, about. */
+  readonly takes: string
   /** How it is measured, for `--help`. */
   readonly about: string
   readonly flags: Flags

@@ -64,6 +64,34 @@ export const untilStored = async (hub: Hub, events: number, limitMs: number): Pr
   }
 }
 
+/** Roll-ups, and what each counts of a call. */
+const rollups: Readonly<Record<string, string>> = {
+  r_model_1h: '1',
+  r_attempt_1h: 'length(attempts)',
+  r_user_1d: '1',
+  r_session_1d: "toUInt8(session_id != '')",
+  r_prop_1d: 'length(properties)',
+}
+
+/**
+ * Every roll-up counts as many calls as there are rows, and those that hold all of them the same money.
+ *
+ * @throws BenchFailed naming the one that differs.
+ */
+export const checkRollups = async (hub: Hub): Promise<void> => {
+  for (const [table, counted] of Object.entries(rollups)) {
+    const sums = `SELECT sum(n), toUInt64(sum(cost) * 1000000000000) FROM ${table}`
+    const money = counted === '1' ? 'toDecimal128(ifNull(cost_total, 0), 12)' : null
+    const rows = `SELECT sum(${counted}), ${money === null ? '0' : `toUInt64(sum(${money}) * 1000000000000)`} FROM requests`
+    const [inRollup, rollupPico] = await askSql(hub, sums)
+    const [inRows, rowsPico] = await askSql(hub, rows)
+    if (inRollup !== inRows || (money !== null && rollupPico !== rowsPico))
+      throw new BenchFailed(
+        `${table} tells ${inRollup} calls for ${rollupPico} pico-USD, the rows ${inRows}${money === null ? '' : ` for ${rowsPico}`}.`,
+      )
+  }
+}
+
 /**
  * Every call has its row, once, with its bodies, and was read to its end.
  *
@@ -79,6 +107,7 @@ export const checkRows = async (hub: Hub, calls: number): Promise<void> => {
     throw new BenchFailed(
       `${calls} calls left ${rows} rows, ${ids} of them different, ${complete} complete with their tokens, ${bodies} with both bodies.`,
     )
+  await checkRollups(hub)
 }
 
 export interface House extends Hub {
@@ -87,20 +116,25 @@ export interface House extends Hub {
 }
 
 /** `weir start` with everything on in a fresh folder, every provider of `yaml`; stopped after `use`, also when it fails. */
-export const withWeir = <T>(yaml: string, use: (house: House) => Promise<T>): Promise<T> =>
+export const withWeir = <T>(
+  yaml: string,
+  use: (house: House) => Promise<T>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<T> =>
   withFolder(async (folder) => {
     writeFileSync(join(folder, 'weir.yaml'), yaml)
-    const weir = spawnWeir(['start', '--json'], folder)
+    const weir = spawnWeir(['start', '--json'], folder, env)
     let others: readonly number[] = []
     try {
       const { proxy, web, sql, pids } = JSON.parse(await weir.line) as {
         readonly proxy: string
         readonly web: string
-        readonly sql: string
+        readonly sql: string | null
         readonly pids: House['pids']
       }
       others = Object.values(pids)
-      return await use({ proxy: portOf(proxy), web, sql, pids })
+      // With a ClickHouse server there is no SQL of our own to ask.
+      return await use({ proxy: portOf(proxy), web, sql: sql ?? env.CLICKHOUSE_URL ?? '', pids })
     } finally {
       await weir.stop(others)
     }

@@ -35,26 +35,55 @@ export const stopAll = async (): Promise<void> => {
   await Promise.all(children.map(([child]) => ended(child)))
 }
 
-/** Forks a module beside this one (no suffix) that tells its port by IPC and ends when IPC does. */
-export const forkHelper = (module: string, env: Readonly<Record<string, string>> = {}): Promise<Helper> =>
+/** A module in a process of its own, with what it said once it was ready. */
+interface Forked<T> {
+  readonly pid: number
+  readonly told: T
+  /** Sends it a message and waits for its next one. */
+  ask<A>(question: string): Promise<A>
+  stop(): Promise<void>
+}
+
+interface Forking {
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** What ends it. Default: SIGKILL. */
+  readonly signal?: NodeJS.Signals
+}
+
+/** Forks a module (no suffix, from this folder) that tells something by IPC once it is ready, and ends when IPC does. */
+export const forkModule = <T>(module: string, { args = [], env = {}, signal = 'SIGKILL' }: Forking = {}): Promise<Forked<T>> =>
   new Promise((resolve, reject) => {
-    const child = watched(
-      fork(moduleAt(`./${module}`), ['serve'], { env: { ...process.env, ...env }, execArgv: loader }),
-      'SIGKILL',
-    )
+    const child = watched(fork(moduleAt(module), args, { env: { ...process.env, ...env }, execArgv: loader }), signal)
     child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`${module} ended with ${String(code)} before it was ready.`)))
-    child.once('message', (message) =>
+    child.once('message', (told) =>
       resolve({
         pid: child.pid ?? 0,
-        port: (message as { port: number }).port,
+        told: told as T,
+        ask: <A>(question: string) =>
+          new Promise<A>((answered, failed) => {
+            const gone = (): void => failed(new Error(`${module} ended before it answered.`))
+            child.once('exit', gone)
+            child.once('message', (answer) => {
+              child.off('exit', gone)
+              answered(answer as A)
+            })
+            child.send(question)
+          }),
         stop: () => {
-          child.kill('SIGKILL')
+          child.kill(signal)
           return ended(child)
         },
       }),
     )
   })
+
+/** A helper of this folder that listens on a port. */
+export const forkHelper = async (module: string, env: Readonly<Record<string, string>> = {}): Promise<Helper> => {
+  const { pid, told, stop } = await forkModule<{ readonly port: number }>(`./${module}`, { args: ['serve'], env })
+  return { pid, port: told.port, stop }
+}
 
 /** A `weir` command, started. */
 export interface Spawned {

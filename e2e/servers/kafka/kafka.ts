@@ -126,6 +126,8 @@ const openNode = (id: number, ports: readonly Ports[], { dir, extra = '', format
   writeFileSync(settings, properties(id, ports, join(folder, 'data'), more))
   writeFileSync(join(folder, 'log4j2.properties'), logging(join(folder, 'log')))
   let child: ChildProcess | null = null
+  // Nothing outlives the process that started it.
+  process.once('exit', () => void child?.kill('SIGKILL'))
   return {
     address: `127.0.0.1:${broker}`,
     pid: () => {
