@@ -15,6 +15,7 @@ interface Options {
   readonly seconds: number
   readonly concurrency: number
   readonly warmUp: number
+  readonly sessions: number
 }
 
 const path = `/openai${chatPath}`
@@ -24,7 +25,7 @@ const spare = 1.02
 /** One look at the rows costs the hub a question. */
 const lookMs = 100
 
-const run = ({ rate, seconds, concurrency, warmUp }: Options, say: (line: string) => void): Promise<Report> =>
+const run = ({ rate, seconds, concurrency, warmUp, sessions }: Options, say: (line: string) => void): Promise<Report> =>
   withFolder(async (folder) => {
     const broker = await startBroker(join(folder, 'kafka'))
     const upstream = await forkHelper('upstream')
@@ -35,7 +36,7 @@ const run = ({ rate, seconds, concurrency, warmUp }: Options, say: (line: string
         async (house) => {
           if (!(await fetchBody(house.proxy, path, false)).equals(wantedJson))
             throw new BenchFailed("The answer is not the upstream's.")
-          const ask = { port: house.proxy, path, streaming: false, concurrency, rate: rate * spare }
+          const ask = { port: house.proxy, path, streaming: false, concurrency, sessions, rate: rate * spare }
           const warm = await drive({ ...ask, seconds: warmUp })
           await untilStored(house, 1 + warm.sent, storeLimitMs)
           const pids = {
@@ -108,6 +109,7 @@ row, once, and every roll-up counts as many. Fails when a call is lost or double
     rate: { type: 'string', value: 'n', help: 'calls a second (2500)' },
     seconds: { type: 'string', value: 'n', help: 'how long (60)' },
     concurrency: { type: 'string', value: 'n', help: 'connections (64)' },
+    sessions: { type: 'string', value: 'n', help: 'sessions the calls belong to: each lies in one partition of 12 (100)' },
     'warm-up': { type: 'string', value: 's', help: 'seconds before the clock starts (15)' },
   },
   run: (values, say) =>
@@ -116,6 +118,7 @@ row, once, and every roll-up counts as many. Fails when a call is lost or double
         rate: wholeNumber(values, 'rate', 2500),
         seconds: wholeNumber(values, 'seconds', 60),
         concurrency: wholeNumber(values, 'concurrency', 64),
+        sessions: wholeNumber(values, 'sessions', 100),
         warmUp: wholeNumber(values, 'warm-up', 15),
       },
       say,

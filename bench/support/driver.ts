@@ -15,6 +15,8 @@ export interface Load {
   readonly status?: number
   /** Each call comes with a key of its own. */
   readonly manyKeys?: boolean
+  /** Calls belong to so many sessions in turn (1). */
+  readonly sessions?: number
 }
 
 export interface LoadResult {
@@ -79,12 +81,17 @@ export const drive = async ({
   headers,
   status = 200,
   manyKeys = false,
+  sessions = 1,
 }: Load): Promise<LoadResult> => {
   const template = requestBytes(path, streaming, headers)
   const digitsAt = template.indexOf(keyDigits)
+  const turns = Array.from({ length: sessions }, (_, n) => {
+    const text = template.toString('latin1')
+    return sessions === 1 ? template : Buffer.from(text.replace(/(weir-session-id: session-)\d+/, `$1${n}`), 'latin1')
+  })
   const wanted = String(status)
   const bytesOf = (n: number): Buffer => {
-    if (!manyKeys) return template
+    if (!manyKeys) return turns[n % sessions] ?? template
     const bytes = Buffer.from(template)
     bytes.write(`${Math.floor(startedAt)}${n}`.padStart(keyDigits.length, '0'), digitsAt, keyDigits.length, 'latin1')
     return bytes
