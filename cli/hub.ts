@@ -3,6 +3,7 @@ import { createSqlFront } from '../clickhouse/front/server.js'
 import { controlStore } from '../control/store.js'
 import { accessOf } from '../core/access.js'
 import type { Config } from '../core/config.js'
+import { processMetrics } from '../core/process-metrics.js'
 import type { HubFacts } from '../web/api/house.js'
 import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
@@ -30,6 +31,7 @@ interface Wiring {
 const startHub =
   (wiring: Wiring) =>
   async (config: Config, log: Log, ending: AbortSignal): Promise<RunningRole> => {
+    const own = processMetrics({ role: 'hub', version: version() })
     const proxyUrl = wiring.proxyUrl ?? urlOf(config.host, config.proxyPort)
     const listeners = new Set<() => void>()
     const db = await openDb(config, { onWait: (sentence) => log.warn(sentence), signal: ending })
@@ -38,7 +40,7 @@ const startHub =
 
     const health = async (): Promise<HubFacts> => {
       const { causes, ingest } = pipeline.current().ingest.health()
-      const proxy = await askProxy(proxyUrl)
+      const proxy = await askProxy(proxyUrl, config.adminSecret)
       return {
         causes: [...proxy.causes, ...causes],
         ingest,
@@ -72,7 +74,7 @@ const startHub =
       version: version(),
       env: process.env,
       get metrics() {
-        return [pipeline.current().ingest.metrics]
+        return [own, pipeline.current().ingest.metrics]
       },
       reprice: repriceJobs({ db, dataDir: config.dataDir, ...inForce, log }),
       demoCall: wiring.demo ? () => demoCall(proxyUrl) : null,

@@ -1,4 +1,5 @@
-import type { Cause, Health } from '../web/api/contract.js'
+import { causeOf, type Cause } from '../core/health-causes.js'
+import type { Health } from '../web/api/contract.js'
 
 export interface ProxyFacts {
   readonly causes: readonly Cause[]
@@ -6,43 +7,28 @@ export interface ProxyFacts {
   readonly journal: Omit<NonNullable<Health['journal']>, 'lagBytes'> | null
 }
 
-const advice: Readonly<Record<string, string>> = {
-  journal_full: 'Make room on the disk of WEIR_DATA, or raise journal.limit; calls go on meanwhile, but leave no row.',
-  journal_high: 'Look at what holds ingest or an export back; past the limit calls leave no row.',
-  store_unreachable:
-    'Start Redis again, or correct REDIS_URL; `weir doctor` looks at it. It is used again as soon as it answers.',
-  saturated: 'Raise the limit of open files (ulimit -n), or ceilings.inFlight.',
-  draining: 'Nothing: it is about to stop because it was asked to.',
-}
-
 interface Readyz {
-  readonly causes?: readonly { readonly cause: string; readonly detail: string }[]
+  readonly causes?: readonly Cause[]
   readonly journal?: { readonly bytes: number; readonly limitBytes: number; readonly dropped: number }
 }
 
-/** What the proxy says of itself on /readyz. Never throws: a proxy that does not answer is a cause, too. */
-export const askProxy = async (url: string): Promise<ProxyFacts> => {
+/**
+ * What the proxy says of itself on /readyz. Never throws: a proxy that does not answer is a cause, too.
+ *
+ * @param secret Lets us see figures and addresses where not everybody may.
+ */
+export const askProxy = async (url: string, secret: string | null): Promise<ProxyFacts> => {
   try {
-    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1000) })
+    const answer = await fetch(`${url}/readyz`, {
+      signal: AbortSignal.timeout(1000),
+      headers: secret === null ? {} : { authorization: `Bearer ${secret}` },
+    })
     const { causes = [], journal } = (await answer.json()) as Readyz
     return {
-      causes: causes.map(({ cause, detail }) => ({
-        cause,
-        effect: detail,
-        advice: advice[cause] ?? 'The log of the proxy says more.',
-      })),
+      causes,
       journal: journal === undefined ? null : { bytes: journal.bytes, limitBytes: journal.limitBytes, dropped: journal.dropped },
     }
   } catch {
-    return {
-      causes: [
-        {
-          cause: 'proxy_unreachable',
-          effect: `The proxy does not answer at ${url}: calls fail.`,
-          advice: '`weir start` starts it anew by itself; its log says why it ended.',
-        },
-      ],
-      journal: null,
-    }
+    return { causes: [causeOf('proxy_unreachable', `The proxy does not answer at ${url}: calls fail.`)], journal: null }
   }
 }

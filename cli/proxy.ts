@@ -1,15 +1,20 @@
 import { join } from 'node:path'
 import type { Config } from '../core/config.js'
+import { processMetrics } from '../core/process-metrics.js'
+import { nodeDisk } from '../journal/disk.js'
 import { kafkaAccess } from '../journal/kafka/access.js'
 import { startShipperThread } from '../journal/kafka/shipper-thread.js'
 import { journalLimitBytes } from '../journal/limit.js'
 import { openJournal } from '../journal/open.js'
+import { timedDisk } from '../journal/timed-disk.js'
+import { diskTimes } from '../proxy/disk-times.js'
 import { startProxy } from '../proxy/main.js'
 import type { Command } from './command.js'
 import type { Log } from './log.js'
 import { watchConfig } from './reload.js'
 import type { RunningRole } from './role.js'
 import { runRole } from './role.js'
+import { version } from './version.js'
 
 /** What the proxy takes on while it runs. */
 const live = new Set<keyof Config>([
@@ -41,8 +46,10 @@ const lastShipMs = 5000
 const start = async (config: Config, log: Log): Promise<RunningRole> => {
   const now = Date.now
   const dir = join(config.dataDir, 'journal')
+  const own = processMetrics({ role: 'proxy', version: version() })
   const journal = await openJournal({
     dir,
+    disk: timedDisk(nodeDisk, diskTimes(own)),
     durability: config.journal.durability,
     limitBytes: await journalLimitBytes(dir, config.journal.limit),
     now,
@@ -61,7 +68,14 @@ const start = async (config: Config, log: Log): Promise<RunningRole> => {
           },
           log: (sentence) => log.warn(sentence),
         })
-  const proxy = await startProxy({ config, journal, now, log, ...(shipper === null ? {} : { shipping: shipper.state }) })
+  const proxy = await startProxy({
+    config,
+    journal,
+    now,
+    log,
+    processMetrics: own,
+    ...(shipper === null ? {} : { shipping: shipper.state }),
+  })
   const unwatch = watchConfig({ config, live, fixed: new Set(['journal', 'cache']), apply: (next) => proxy.reload(next), log })
   return {
     ports: { proxy: proxy.port },

@@ -2,6 +2,7 @@ import { openDb } from '../clickhouse/open.js'
 import { controlStore } from '../control/store.js'
 import { accessOf } from '../core/access.js'
 import type { Config } from '../core/config.js'
+import { processMetrics } from '../core/process-metrics.js'
 import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
 import { listen, urlOf } from './listen.js'
@@ -24,7 +25,7 @@ const start = async (config: Config, log: Log, ending: AbortSignal): Promise<Run
     db,
     control,
     health: async () => {
-      const { causes, journal } = await askProxy(proxyUrl)
+      const { causes, journal } = await askProxy(proxyUrl, config.adminSecret)
       return { causes, ingest: null, journal: journal === null ? null : { ...journal, lagBytes: 0 } }
     },
     destinations: () => [],
@@ -37,7 +38,7 @@ const start = async (config: Config, log: Log, ending: AbortSignal): Promise<Run
     log,
     version: version(),
     env: process.env,
-    metrics: [],
+    metrics: [processMetrics({ role: 'web', version: version() })],
     demoCall: null,
     proxyUrl,
     sqlUrl: null,

@@ -157,7 +157,7 @@ ssl.keystore.type=PKCS12
   const ready = async (url: string) =>
     (await (await fetch(`${url}/readyz`)).json()) as {
       status: string
-      causes: { cause: string; detail: string }[]
+      causes: { cause: string; effect: string }[]
       shipping: { lagBytes: number | null }
     }
   const hubCauses = async (url: string) =>
@@ -182,7 +182,7 @@ ssl.keystore.type=PKCS12
       return found.status === 'degraded' && (found.shipping.lagBytes ?? 0) > 0 && found
     })
     expect(told.causes).toMatchObject([
-      { cause: 'kafka_unreachable', detail: expect.stringContaining('refuse the user of kafka.sasl') },
+      { cause: 'kafka_unreachable', effect: expect.stringContaining('refuse the user of kafka.sasl') },
     ])
     const effect = await until(
       'the hub to say why',
@@ -193,8 +193,8 @@ ssl.keystore.type=PKCS12
     )
     expect(effect).toContain('refuse the user of kafka.sasl')
     const metrics = await (await fetch(`${house.proxy}/metrics`)).text()
-    expect(metrics).toMatch(/^weir_kafka_up 0$/m)
-    expect(metrics).toMatch(/^weir_kafka_lag_bytes [1-9]\d*$/m)
+    expect(metrics).toMatch(/^weir_degraded\{cause="kafka_unreachable"\} 1$/m)
+    expect(metrics).toMatch(/^weir_ship_lag_bytes [1-9]\d*$/m)
 
     const doctor = spawn(process.execPath, [weir, 'doctor', '--json'], {
       cwd: house.folder,
@@ -236,7 +236,7 @@ ssl.keystore.type=PKCS12
       return found.status === 'degraded' && found
     })
     expect(causes).toMatchObject([
-      { cause: 'kafka_unreachable', detail: expect.stringContaining('No broker of KAFKA_BROKERS answers') },
+      { cause: 'kafka_unreachable', effect: expect.stringContaining('No broker of KAFKA_BROKERS answers') },
     ])
     await node?.start()
     for (const id of ids) expect((await house.row(id, 90_000)).id).toBe(id)

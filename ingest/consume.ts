@@ -114,7 +114,8 @@ export const consume = (options: Options): Consumer => {
   const halt = new AbortController()
   const draining = new AbortController()
   let trouble: Consumer['trouble'] = null
-  let oldestEndMs: number | null = null
+  /** Of what was read and is not stored, by partition: the end of its oldest call. */
+  const oldestEnds = new Map<string, number>()
   const waiting: { readonly run: () => Promise<void>; readonly drop: () => void }[] = []
 
   const setAside = async (partition: string, record: SourceRecord, { reason, error }: Poison): Promise<void> => {
@@ -234,13 +235,12 @@ export const consume = (options: Options): Consumer => {
   }
 
   const insert = async (batch: Batch, startedAt: number): Promise<void> => {
-    oldestEndMs = batch.oldestEndMs
+    if (batch.oldestEndMs !== null) oldestEnds.set(batch.partition, batch.oldestEndMs)
     const { rows, refused } = await store.insert(batch, halt.signal)
     for (const { at, error } of refused) await refuse(batch, at, error)
     await tellGaps(batch.partition, batch.next)
     await source.commit(batch.partition, consumer, batch.next)
     cursors.set(batch.partition, batch.next)
-    oldestEndMs = null
     metrics.stored(batch.facts, batch.records, (performance.now() - startedAt) / 1000)
     if (rows > 0) onStored(rows, batch.hours)
   }
@@ -307,11 +307,16 @@ export const consume = (options: Options): Consumer => {
 
   const round = async (): Promise<Found> => {
     const partitions = await source.partitions()
-    for (const known of cursors.keys()) if (!partitions.includes(known)) cursors.delete(known)
+    for (const known of cursors.keys())
+      if (!partitions.includes(known)) {
+        cursors.delete(known)
+        oldestEnds.delete(known)
+      }
     let most: Found = 'empty'
     for (const partition of partitions) {
       halt.signal.throwIfAborted()
       const found = await takeTurn(partition)
+      if (found !== 'full') oldestEnds.delete(partition)
       if (found === 'full' || most === 'empty') most = found
     }
     return most
@@ -360,7 +365,7 @@ export const consume = (options: Options): Consumer => {
         if (draining.signal.aborted) return drop()
         waiting.push({ run: () => work(halt.signal).then(resolve, reject), drop })
       }),
-    lagSeconds: () => (oldestEndMs === null ? 0 : Math.max(0, (now() - oldestEndMs) / 1000)),
+    lagSeconds: () => (oldestEnds.size === 0 ? 0 : Math.max(0, (now() - Math.min(...oldestEnds.values())) / 1000)),
     get trouble() {
       return trouble
     },

@@ -6,6 +6,7 @@ const well = {
   store: null,
   consumer: null,
   stuck: null,
+  lag: { bytes: 0, seconds: 0 },
   destinations: [],
   deadLetters: 0,
   dlq: 'dlq',

@@ -1,13 +1,5 @@
+import { causeOf, quoted, type Cause } from '../core/health-causes.js'
 import type { DestinationState } from './export/outbox.js'
-
-/** Why the hub is degraded, for people (reliability.md §9). `cause` is the word on `/api/health` and in `weir_degraded`. */
-export interface Cause {
-  readonly cause: string
-  /** What it means, with figures. */
-  readonly effect: string
-  /** What to do. */
-  readonly advice: string
-}
 
 interface Trouble {
   readonly message: string
@@ -21,6 +13,8 @@ interface Readings {
   readonly consumer: Trouble | null
   /** Bytes of the log lie there to be read, and none of them has been for a while: since when. */
   readonly stuck: { readonly bytes: number; readonly sinceMs: number } | null
+  /** What is not stored: bytes of the log, and the age of the oldest event that was read. */
+  readonly lag: { readonly bytes: number; readonly seconds: number }
   readonly destinations: readonly DestinationState[]
   readonly deadLetters: number
   /** Where the dead letters lie. */
@@ -28,53 +22,67 @@ interface Readings {
   readonly now: () => number
 }
 
-const firstLine = (text: string): string => (text.split('\n', 1)[0] ?? '').slice(0, 300)
-
-/** All that holds at the moment; empty when nothing is wrong. */
-export const causesOf = ({ log, store, consumer, stuck, destinations, deadLetters, dlq, now }: Readings): Cause[] => {
+/** All that holds of ingest at the moment; empty when nothing is wrong. */
+export const causesOf = (readings: Readings): Cause[] => {
+  const { log, store, consumer, stuck, lag, destinations, deadLetters, dlq, now } = readings
   const causes: Cause[] = []
   const age = (sinceMs: number): string => `${Math.max(0, Math.round((now() - sinceMs) / 1000))} s`
+  const behind = `${lag.bytes} bytes of the log wait, the oldest call of them for ${Math.round(lag.seconds)} s`
   if (log !== null)
-    causes.push({
-      cause: 'kafka_unreachable',
-      effect: `Kafka has given no events for ${age(log.sinceMs)}: they wait in it and in the proxies' journals, dashboards do not move. ${firstLine(log.message)}`,
-      advice: 'Check KAFKA_BROKERS and kafka in weir.yaml; `weir doctor` looks at both. Reading goes on by itself.',
-    })
+    causes.push(
+      causeOf(
+        'kafka_unreachable',
+        quoted(
+          `Kafka has given no events for ${age(log.sinceMs)}: they wait in it and in the proxies' journals, dashboards do not move.`,
+          log.message,
+        ),
+      ),
+    )
   if (store !== null)
-    causes.push({
-      cause: 'analytics_unreachable',
-      effect: `The analytics store has taken nothing for ${age(store.sinceMs)}: calls wait in the journal, dashboards do not move. ${firstLine(store.message)}`,
-      advice: 'Check the disk and CLICKHOUSE_URL. Nothing is lost while the journal has room.',
-    })
+    causes.push(
+      causeOf(
+        'analytics_unreachable',
+        quoted(
+          `The analytics store has taken nothing for ${age(store.sinceMs)}: ${behind}, dashboards do not move.`,
+          store.message,
+        ),
+      ),
+    )
   if (consumer !== null)
-    causes.push({
-      cause: 'ingest_failing',
-      effect: `The event log cannot be read, or its positions cannot be written, for ${age(consumer.sinceMs)}. ${firstLine(consumer.message)}`,
-      advice: 'Check that WEIR_DATA is writable and has room.',
-    })
+    causes.push(
+      causeOf(
+        'ingest_failing',
+        quoted(
+          `The event log cannot be read, or its positions cannot be written, for ${age(consumer.sinceMs)}.`,
+          consumer.message,
+        ),
+      ),
+    )
   if (stuck !== null && log === null && store === null && consumer === null)
-    causes.push({
-      cause: 'ingest_failing',
-      effect: `${stuck.bytes} bytes of the journal wait, and for ${age(stuck.sinceMs)} no event of them could be read: a record in a segment that is still written to is damaged.`,
-      advice:
-        'Restart Weir: a segment that nobody writes to is read up to the damage, and what lies behind is kept in journal/damaged/.',
-    })
-  if (deadLetters > 0)
-    causes.push({
-      cause: 'dead_letters',
-      effect: `${deadLetters} ${deadLetters === 1 ? 'event' : 'events'} could not be stored and ${deadLetters === 1 ? 'is' : 'are'} kept with the cause in ${dlq}.`,
-      advice: '`weir replay-dlq --dry-run` says why. Once what was wrong is mended, `weir replay-dlq` sends them again.',
-    })
-  for (const { name, state, lastError, lagSeconds } of destinations)
+    causes.push(
+      causeOf(
+        'ingest_failing',
+        `${stuck.bytes} bytes of the journal wait, and for ${age(stuck.sinceMs)} no event of them could be read: a record in a segment that is still written to is damaged.`,
+      ),
+    )
+  for (const { name, state, lastError, lagSeconds, waitingBytes } of destinations)
     if (state === 'failing' || state === 'waiting')
-      causes.push({
-        cause: `export_failing{${name}}`,
-        effect:
-          `The trace destination ${name} takes nothing; it is ${Math.round(lagSeconds ?? 0)} s behind. ${firstLine(lastError?.message ?? '')}`.trimEnd(),
-        advice:
-          state === 'failing'
-            ? `Check its endpoint and headers under exports: in weir.yaml.`
-            : 'It is tried again by itself. Neither the store nor another destination waits for it.',
-      })
+      causes.push(
+        causeOf(
+          'export_failing',
+          quoted(
+            `The trace destination ${name} takes nothing; it is ${Math.round(lagSeconds ?? 0)} s and ${waitingBytes} bytes of the log behind.`,
+            lastError?.message,
+          ),
+          name,
+        ),
+      )
+  if (deadLetters > 0)
+    causes.push(
+      causeOf(
+        'dead_letters',
+        `${deadLetters} ${deadLetters === 1 ? 'event' : 'events'} could not be stored and ${deadLetters === 1 ? 'is' : 'are'} kept with the reason in ${dlq}.`,
+      ),
+    )
   return causes
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { consumerLagMetrics } from './kafka-metrics.js'
 
 const series = async (registry: Registry): Promise<string[]> =>
-  (await registry.metrics()).split('\n').filter((line) => line.startsWith('weir_kafka_consumer_lag{'))
+  (await registry.metrics()).split('\n').filter((line) => line.startsWith('weir_ingest_lag_messages{'))
 
 test('one series for each partition, the many beyond in one, none for those that went elsewhere', async () => {
   const registry = new Registry()
@@ -15,10 +15,10 @@ test('one series for each partition, the many beyond in one, none for those that
   ])
   consumerLagMetrics(registry, () => lags)
   expect(await series(registry)).toEqual([
-    'weir_kafka_consumer_lag{partition="0"} 3',
-    'weir_kafka_consumer_lag{partition="63"} 1',
-    'weir_kafka_consumer_lag{partition="_other"} 12',
+    'weir_ingest_lag_messages{partition="0"} 3',
+    'weir_ingest_lag_messages{partition="63"} 1',
+    'weir_ingest_lag_messages{partition="_other"} 12',
   ])
   lags = new Map([[2, 0]])
-  expect(await series(registry)).toEqual(['weir_kafka_consumer_lag{partition="2"} 0'])
+  expect(await series(registry)).toEqual(['weir_ingest_lag_messages{partition="2"} 0'])
 })

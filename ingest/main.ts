@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client'
 import { join } from 'node:path'
 import type { Config } from '../core/config.js'
 import type { Db } from '../clickhouse/db.js'
+import type { Cause } from '../core/health-causes.js'
 import type { PriceBook } from '../core/prices/book.js'
 import { byTenant } from './by-tenant.js'
 import { consume, storeBounds, type Enrich, type EventLog } from './consume.js'
@@ -12,7 +13,7 @@ import { trustsCostBy, type TrustsCost } from './enrich/trusts-cost.js'
 import { createExporter } from './export/exporter.js'
 import { consumerOf, openOutbox, type DestinationState, type Verdicts } from './export/outbox.js'
 import { resources } from './export/resources.js'
-import { causesOf, type Cause } from './health.js'
+import { causesOf } from './health.js'
 import { createMetrics } from './metrics.js'
 import { finishReprice, whileNoneReprices } from './reprice/reprice.js'
 import { pause } from './pause.js'
@@ -230,6 +231,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
       store: store.trouble,
       consumer: consumer.trouble,
       stuck: waitingSince !== null && now() - waitingSince > stuckMs ? { bytes: lagBytes, sinceMs: waitingSince } : null,
+      lag: { bytes: lagBytes, seconds: consumer.lagSeconds() },
       destinations: destinations(),
       deadLetters: deadLetters.count(),
       dlq: deadLetters.place,
@@ -237,8 +239,9 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
     })
   metrics.read({
     lagSeconds: () => consumer.lagSeconds(),
-    exportLags: () => destinations().map(({ name, lagSeconds }) => ({ name, lagSeconds: lagSeconds ?? 0 })),
-    causes,
+    lagBytes: () => lagBytes,
+    deadLetters: () => deadLetters.count(),
+    exportLags: destinations,
   })
 
   return {

@@ -1,4 +1,6 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
+import { boundedNames, boundedPairs, otherName } from '../core/bounded-names.js'
+import { metricMaker } from '../core/metric-maker.js'
 import type { Enriched } from './enrich/enriched.js'
 
 /** What the metrics need of a call, kept until its row is stored. */
@@ -41,58 +43,12 @@ export const factsOf = ({ row, exchange }: Enriched): CallFacts => ({
   attempts: exchange.attempts.map((attempt) => [attempt.target, attempt.errorKind] as const),
 })
 
-const seconds = Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i) // 0.01 doubling to 81.92
-const tokens = Array.from({ length: 14 }, (_, i) => 4 ** i) // 1, 4, 16 .. 67,108,864
-const call = [
-  'gen_ai_operation_name',
-  'gen_ai_provider_name',
-  'gen_ai_request_model',
-  'gen_ai_response_model',
-  'error_type',
-] as const
-
-/** Every metric of the hub: name, what it tells, labels (traces.md §7). Never a user, session, key or tenant as a label. */
-const table = {
-  duration: ['gen_ai_client_operation_duration_seconds', 'Time from the request to the last byte of the answer.', call, seconds],
-  firstChunk: ['gen_ai_client_operation_time_to_first_chunk_seconds', 'Time to the first content of a stream.', call, seconds],
-  tokenUsage: ['gen_ai_client_token_usage', 'Tokens of a call, by type (input, output).', [...call, 'gen_ai_token_type'], tokens],
-  requests: [
-    'weir_stored_requests_total',
-    'Calls whose row is stored; weir_requests_total of the proxy counts them as they end.',
-    ['provider', 'model', 'outcome', 'error_kind'],
-    null,
-  ],
-  attempts: ['weir_attempts_total', 'Sends to a target.', ['target', 'error_kind'], null],
-  cost: ['weir_cost_usd_total', 'Cost of stored calls, USD; exact sums are in the store.', ['provider', 'model'], null],
-  saved: ['weir_cache_saved_usd_total', 'What answers from the cache would have cost, USD.', ['provider', 'model'], null],
-  unpriced: ['weir_unpriced_total', 'Calls whose price is not known.', ['provider', 'model'], null],
-  ingested: ['weir_ingest_events_total', 'Events read from the log and stored.', [], null],
-  retries: ['weir_ingest_retries_total', 'Inserts that failed and were tried again.', [], null],
-  batchSeconds: ['weir_ingest_batch_seconds', 'Time from reading a batch to its commit.', [], seconds],
-  rollupRepairs: ['weir_rollup_repairs_total', 'Months whose roll-ups differed from the calls and were built anew.', [], null],
-  deadLetters: ['weir_dead_letters_total', 'Records set aside with their cause.', ['where'], null],
-  exportSent: ['weir_export_sent_total', 'Spans a destination acknowledged.', ['destination'], null],
-  exportRejected: ['weir_export_rejected_total', 'Spans rejected in a partial success.', ['destination'], null],
-  exportDropped: [
-    'weir_export_dropped_total',
-    'Spans given up because the destination lagged too far behind.',
-    ['destination'],
-    null,
-  ],
-  exportDead: ['weir_export_dead_total', 'Spans a destination refused for good.', ['destination'], null],
-} as const satisfies Record<string, readonly [string, string, readonly string[], readonly number[] | null]>
-
-const gauges = {
-  lagSeconds: ['weir_ingest_lag_seconds', 'Age of the oldest event that is not stored.', []],
-  exportLag: ['weir_export_lag_seconds', 'Age of the oldest call a destination has not got.', ['destination']],
-  degraded: ['weir_degraded', '1 while the cause holds.', ['cause']],
-} as const satisfies Record<string, readonly [string, string, readonly string[]]>
-
 /** Read when the registry is scraped. */
 export interface Readings {
   lagSeconds(): number
-  exportLags(): readonly { readonly name: string; readonly lagSeconds: number }[]
-  causes(): readonly { readonly cause: string }[]
+  lagBytes(): number
+  deadLetters(): number
+  exportLags(): readonly { readonly name: string; readonly lagSeconds: number | null; readonly waitingBytes: number }[]
 }
 
 export interface Metrics {
@@ -100,59 +56,45 @@ export interface Metrics {
   stored(calls: readonly CallFacts[], events: number, batchSeconds: number): void
   retried(): void
   rollupRepaired(): void
-  deadLetter(where: string): void
+  deadLetter(where: 'ingest'): void
   exported(destination: string, what: 'sent' | 'rejected' | 'dropped' | 'dead', spans: number): void
   /** Called once everything that is measured exists. */
   read(readings: Readings): void
 }
 
-/** Keeps the number of series bounded: model names come from callers. */
-const atMost = (limit: number): ((name: string) => string) => {
-  const known = new Set<string>()
-  return (name) => {
-    if (known.has(name)) return name
-    if (known.size >= limit) return '_other'
-    known.add(name)
-    return name
-  }
-}
+/** Of all label sets of calls so many keep their models: each is a histogram of 16 series, three times. */
+const mostCallSets = 300
 
-const knownCauses = ['analytics_unreachable', 'ingest_failing', 'dead_letters'] as const
-
-/** One registry per hub; nothing global. */
+/** One registry per pipeline; nothing global. */
 export const createMetrics = (): Metrics => {
   const registry = new Registry()
-  const registers = [registry]
-  const counter = ([name, help, labelNames]: readonly [string, string, readonly string[], unknown]) =>
-    new Counter({ name, help, labelNames, registers })
-  const histogram = ([name, help, labelNames, buckets]: readonly [string, string, readonly string[], readonly number[] | null]) =>
-    new Histogram({ name, help, labelNames, buckets: [...(buckets ?? seconds)], registers })
-
-  const duration = histogram(table.duration)
-  const firstChunk = histogram(table.firstChunk)
-  const tokenUsage = histogram(table.tokenUsage)
-  const requests = counter(table.requests)
-  const attempts = counter(table.attempts)
-  const cost = counter(table.cost)
-  const saved = counter(table.saved)
-  const unpriced = counter(table.unpriced)
-  const ingested = counter(table.ingested)
-  const retries = counter(table.retries)
-  const rollupRepairs = counter(table.rollupRepairs)
-  const batchTime = histogram(table.batchSeconds)
-  const deadLetters = counter(table.deadLetters)
+  const make = metricMaker(registry)
+  const duration = make.histogram('gen_ai_client_operation_duration_seconds')
+  const firstChunk = make.histogram('gen_ai_client_operation_time_to_first_chunk_seconds')
+  const tokenUsage = make.histogram('gen_ai_client_token_usage')
+  const requests = make.counter('weir_stored_requests_total')
+  const attempts = make.counter('weir_attempts_total')
+  const cost = make.counter('weir_cost_usd_total')
+  const saved = make.counter('weir_cache_saved_usd_total')
+  const unpriced = make.counter('weir_unpriced_total')
+  const ingested = make.counter('weir_ingest_events_total')
+  const retries = make.counter('weir_ingest_retries_total')
+  const rollupRepairs = make.counter('weir_rollup_repairs_total')
+  const batchTime = make.histogram('weir_ingest_batch_seconds')
+  const deadLetters = make.counter('weir_dead_letters_total')
   const exports = {
-    sent: counter(table.exportSent),
-    rejected: counter(table.exportRejected),
-    dropped: counter(table.exportDropped),
-    dead: counter(table.exportDead),
+    sent: make.counter('weir_export_sent_total'),
+    rejected: make.counter('weir_export_rejected_total'),
+    dropped: make.counter('weir_export_dropped_total'),
+    dead: make.counter('weir_export_dead_total'),
   }
-  const model = atMost(200)
-  const provider = atMost(200)
-  const target = atMost(200)
+  const model = boundedNames(200)
+  const provider = boundedNames(50)
+  const target = boundedNames(200)
+  const pairOf = boundedPairs()
+  const callSets = boundedNames(mostCallSets, Infinity)
 
-  const one = (facts: CallFacts): void => {
-    const name = model(facts.model)
+  const labelsOf = (facts: CallFacts) => {
     const labels = {
       gen_ai_operation_name: facts.operation,
       gen_ai_provider_name: provider(facts.provider),
@@ -160,11 +102,17 @@ export const createMetrics = (): Metrics => {
       gen_ai_response_model: model(facts.responseModel),
       error_type: facts.errorKind,
     }
+    return callSets(Object.values(labels).join('\n')) === otherName
+      ? { ...labels, gen_ai_request_model: otherName, gen_ai_response_model: otherName }
+      : labels
+  }
+  const one = (facts: CallFacts): void => {
+    const labels = labelsOf(facts)
     if (facts.totalMs !== null) duration.observe(labels, facts.totalMs / 1000)
     if (facts.streaming && facts.firstChunkMs !== null) firstChunk.observe(labels, facts.firstChunkMs / 1000)
     if (facts.inputTokens !== null) tokenUsage.observe({ ...labels, gen_ai_token_type: 'input' }, facts.inputTokens)
     if (facts.outputTokens !== null) tokenUsage.observe({ ...labels, gen_ai_token_type: 'output' }, facts.outputTokens)
-    const who = { provider: provider(facts.provider), model: name }
+    const who = pairOf(facts.provider, facts.model)
     requests.inc({ ...who, outcome: facts.outcome, error_kind: facts.errorKind })
     if (facts.costUsd !== null && facts.costUsd > 0) cost.inc(who, facts.costUsd)
     if (facts.savedUsd !== null && facts.savedUsd > 0) saved.inc(who, facts.savedUsd)
@@ -183,26 +131,16 @@ export const createMetrics = (): Metrics => {
     rollupRepaired: () => rollupRepairs.inc(),
     deadLetter: (where) => deadLetters.inc({ where }),
     exported: (destination, what, spans) => exports[what].inc({ destination }, spans),
-    read(readings) {
-      const gauge = ([name, help, labelNames]: readonly [string, string, readonly string[]], collect: (gauge: Gauge) => void) =>
-        new Gauge({
-          name,
-          help,
-          labelNames,
-          registers,
-          collect() {
-            collect(this)
-          },
-        })
-      gauge(gauges.lagSeconds, (lag) => lag.set(readings.lagSeconds()))
-      gauge(gauges.exportLag, (lag) => {
-        for (const { name, lagSeconds } of readings.exportLags()) lag.set({ destination: name }, lagSeconds)
-      })
-      gauge(gauges.degraded, (degraded) => {
-        degraded.reset() // a cause with a destination's name would stay for ever
-        const holding = new Set(readings.causes().map(({ cause }) => cause))
-        for (const cause of new Set([...knownCauses, ...holding])) degraded.set({ cause }, holding.has(cause) ? 1 : 0)
-      })
+    read({ lagSeconds, lagBytes, deadLetters: kept, exportLags }) {
+      make.readOne('weir_ingest_lag_seconds', lagSeconds)
+      make.readOne('weir_ingest_lag_bytes', lagBytes)
+      make.readOne('weir_dead_letters', kept)
+      make.read('weir_export_lag_seconds', () =>
+        exportLags().map(({ name, lagSeconds: behind }) => ({ labels: { destination: name }, value: behind ?? 0 })),
+      )
+      make.read('weir_export_lag_bytes', () =>
+        exportLags().map(({ name, waitingBytes }) => ({ labels: { destination: name }, value: waitingBytes })),
+      )
     },
   }
 }

@@ -24,6 +24,7 @@ const started = async (config: () => Config): Promise<(key: string | null) => Pr
     metrics: { registry: new Registry(), inFlight: () => 0 },
     draining: () => false,
     saturated: () => null,
+    processMetrics: null,
   } as unknown as AdminDeps
   const server = adminApp(deps).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))

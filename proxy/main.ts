@@ -2,6 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
+import type { Registry } from 'prom-client'
 import { isLoopback, type Config } from '../core/config.js'
 import { WeirError } from '../core/errors.js'
 import { uuidv7 } from '../core/ids.js'
@@ -9,7 +10,7 @@ import { providersFrom } from '../core/providers/registry.js'
 import { weirKeyring } from '../core/weir-keys.js'
 import type { ShippingState } from '../journal/kafka/shipper-thread.js'
 import type { JournalWriter } from '../journal/port.js'
-import { adminApp, proxyCauses } from './admin.js'
+import { adminApp } from './admin.js'
 import { admitBy } from './admit/admit.js'
 import { keyPlaces } from './admit/key-places.js'
 import { isAllowedHost } from './allowed-host.js'
@@ -21,6 +22,7 @@ import { callerBy } from './identify/caller.js'
 import { addressesBy } from './identify/addresses.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/fingerprint.js'
+import { journalForecast } from './journal-forecast.js'
 import { proxyMetrics } from './metrics.js'
 import { listModelsBy } from './models/list-models.js'
 import { estimateOnDemand } from './obtain/failover/estimate-on-demand.js'
@@ -41,6 +43,7 @@ import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
 import { openRedis } from './state/open-redis.js'
 import { openSharedSecret } from './state/shared-secret.js'
+import { proxyCauses, type ProxyState } from './proxy-causes.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
 import { upgradeBy } from './relay/upgrade.js'
@@ -59,6 +62,8 @@ export interface ProxyDeps {
   readonly log: { error(fields: object, message: string): void; warn(fields: object, message: string): void }
   /** How far the journal is shipped to Kafka; without, it is not. */
   readonly shipping?: () => ShippingState
+  /** What the process tells of itself at /metrics, beside its calls. */
+  readonly processMetrics?: Registry
   /** Where the levels of limits are. Default: as configured. Closed with the proxy. */
   readonly limitStore?: LimitStore
   /** Where answers are kept. Default: as configured. Closed with the proxy. */
@@ -89,6 +94,7 @@ export const startProxy = async ({
   random = Math.random,
   log,
   shipping,
+  processMetrics,
   limitStore,
   cacheStore,
   breaker,
@@ -101,14 +107,7 @@ export const startProxy = async ({
   let refusing = false
   const monotonic = (): number => performance.now()
   const [redis, sharedSecret] = await Promise.all([openRedis({ config: first, log }), openSharedSecret({ config: first, log })])
-  const storeAway = (): string | null => redis?.away() ?? null
   const circuits = breaker ?? openBreaker(redis, monotonic)
-  const metrics = proxyMetrics(
-    () => journal.state,
-    () => openCircuits(circuits),
-    () => proxyCauses({ journal, shipping: shipping ?? null, saturated, storeAway }),
-  )
-  if (shipping !== undefined) shippingMetrics(metrics.registry, shipping)
   const deadlines = watchDeadlines(monotonic)
   const { secret } = sharedSecret
   const fingerprint = fingerprinter(secret)
@@ -122,10 +121,33 @@ export const startProxy = async ({
   const latencies = new Latencies(monotonic)
   const pool = { held: 0, limitBytes: 512 * mebi }
   const mostInFlight = inFlightCeiling()
+  const inFlightLimit = (): number => config.ceilings.inFlight ?? mostInFlight
   const saturated = (): string | null => {
-    const ceiling = config.ceilings.inFlight ?? mostInFlight
+    const ceiling = inFlightLimit()
     return metrics.inFlight() > ceiling ? `${metrics.inFlight()} calls are in flight; the ceiling is ${ceiling}.` : null
   }
+
+  const forecast = journalForecast(() => journal.state, now)
+  const state: ProxyState = {
+    journal,
+    journalLeft: forecast.secondsLeft,
+    shipping: shipping ?? null,
+    dlqDir: join(first.dataDir, 'dlq'),
+    saturated,
+    storeAway: () => redis?.away() ?? null,
+    controlStale: () => null,
+    draining: () => draining,
+  }
+  const metrics = proxyMetrics({
+    journal: () => journal.state,
+    circuits: () => openCircuits(circuits),
+    causes: () => proxyCauses(state),
+    inFlightLimit,
+    uploadBytes: () => pool.held,
+    cacheBytes: store.bytes,
+    redisFailures: redis?.failures ?? null,
+  })
+  if (shipping !== undefined) shippingMetrics(metrics.registry, shipping)
 
   const furnish = (of: Config): { house: House; close: () => void } => {
     const providers = providersFrom(of)
@@ -212,15 +234,7 @@ export const startProxy = async ({
   let serveUpgrade: ReturnType<typeof upgradeBy>
   let furnished = furnish(first)
 
-  const admin = adminApp({
-    config: () => config,
-    journal,
-    shipping: shipping ?? null,
-    metrics,
-    draining: () => draining,
-    saturated,
-    storeAway,
-  })
+  const admin = adminApp({ ...state, config: () => config, metrics, processMetrics: processMetrics ?? null })
   const door = (req: IncomingMessage, res: ServerResponse): void => {
     const url = req.url ?? '/'
     if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) {
@@ -228,6 +242,7 @@ export const startProxy = async ({
         'policy_denied',
         `This Weir does not answer for the host name "${(req.headers.host ?? '').slice(0, 100)}". Add it to allowedHosts in weir.yaml.`,
       )
+      metrics.refusedUnread(error.code)
       return writeRefusal(res, 403, refusalHeaders('openai-chat', error), refusalBytes('openai-chat', error, ''))
     }
     if (ownPath(url)) return void admin(req, res)
@@ -265,6 +280,7 @@ export const startProxy = async ({
         : cause.code === 'ERR_HTTP_REQUEST_TIMEOUT'
           ? new WeirError('request_timeout', 'The head of the request did not come within 20 s.')
           : new WeirError('bad_header', 'This is not a well-formed HTTP/1.1 request.')
+    metrics.refusedUnread(error.code)
     const body = refusalBytes('openai-chat', error, '')
     socket.end(
       `HTTP/1.1 ${error.status} Bad Request\r\ncontent-type: application/json\r\nweir-error: ${error.code}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString()}`,
@@ -320,6 +336,7 @@ export const startProxy = async ({
     await kept()
     furnished.close()
     deadlines.close()
+    forecast.close()
   }
   return {
     port,

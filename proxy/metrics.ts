@@ -1,5 +1,10 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
+import { boundedPairs } from '../core/bounded-names.js'
+import { degradedMetric } from '../core/degraded.js'
+import { errors, type ErrorCode } from '../core/errors.js'
 import type { CacheFacts, ErrorKind, Outcome } from '../core/exchange.js'
+import type { Cause } from '../core/health-causes.js'
+import { metricMaker, type Sample } from '../core/metric-maker.js'
 import type { JournalState } from '../journal/port.js'
 import type { LimitFault } from './limit-use.js'
 
@@ -9,6 +14,8 @@ interface Ended {
   readonly model: string
   readonly outcome: Outcome
   readonly errorKind: ErrorKind
+  /** Of the error that ended it, ours or the upstream's; empty where none did. */
+  readonly errorCode: string
   /** What our cache did; `null` = it was not asked. */
   readonly cache: CacheFacts['status'] | null
   /** Microseconds from arrival to sending; `null` = not sent. */
@@ -29,154 +36,94 @@ export interface ProxyMetrics {
   closed(): void
   /** An exchange has ended. */
   ended(exchange: Ended): void
-  unknownPath(): void
+  /** A request that never became a call was refused. */
+  refusedUnread(code: ErrorCode): void
   /** A limit was not enforced. */
   unenforced(fault: LimitFault): void
 }
 
-const mostNames = 200
-
-/** Callers choose the names of models, and of providers by their address: not all of them become labels. */
-const fewNames = (): ((name: string) => string) => {
-  const known = new Set<string>()
-  return (name) => {
-    if (!known.has(name)) {
-      if (known.size >= mostNames) return '_other'
-      known.add(name)
-    }
-    return name
-  }
-}
-
 /** Counts per label set in a plain map; they become prom-client's only when somebody asks. */
 class LabelledCount {
-  readonly #counts = new Map<string, { labels: Record<string, string>; n: number }>()
-  add(key: string, labels: () => Record<string, string>, n = 1): void {
+  readonly #counts = new Map<string, { readonly labels: Record<string, string>; value: number }>()
+  add(key: string, labels: () => Record<string, string>): void {
     const found = this.#counts.get(key)
-    if (found === undefined) this.#counts.set(key, { labels: labels(), n })
-    else found.n += n
+    if (found === undefined) this.#counts.set(key, { labels: labels(), value: 1 })
+    else found.value++
   }
-  into(counter: Counter): void {
-    counter.reset()
-    for (const { labels, n } of this.#counts.values()) counter.inc(labels, n)
+  all(): Iterable<Sample> {
+    return this.#counts.values()
   }
 }
 
-const knownCauses = ['journal_full', 'journal_high', 'store_unreachable', 'saturated'] as const
+const relayed: ReadonlySet<Outcome> = new Set(['complete', 'error_event', 'cached'])
+
+/** What is read when somebody asks. */
+export interface ProxyReadings {
+  readonly journal: () => JournalState
+  readonly circuits: () => Iterable<OpenCircuit>
+  readonly causes: () => readonly Cause[]
+  /** Calls in flight from which new ones are refused. */
+  readonly inFlightLimit: () => number
+  readonly uploadBytes: () => number
+  /** Of the memory cache; `null` = answers are in Redis. */
+  readonly cacheBytes: () => number | null
+  /** Questions to Redis without an answer, by reason; `null` = there is no Redis. */
+  readonly redisFailures: (() => Iterable<readonly [reason: string, n: number]>) | null
+}
 
 /** What the proxy tells at /metrics (traces.md §7). Per call it costs one look-up in a map. */
-export const proxyMetrics = (
-  journal: () => JournalState,
-  circuits: () => Iterable<OpenCircuit>,
-  causes: () => readonly { readonly cause: string }[],
-): ProxyMetrics => {
+export const proxyMetrics = (readings: ProxyReadings): ProxyMetrics => {
+  const { journal, circuits, causes, inFlightLimit, uploadBytes, cacheBytes, redisFailures } = readings
   const registry = new Registry()
-  const modelName = fewNames()
-  const providerName = fewNames()
+  const make = metricMaker(registry)
+  const pairOf = boundedPairs()
   const requests = new LabelledCount()
+  const ourErrors = new LabelledCount()
   const cached = new LabelledCount()
   const unenforced = new LabelledCount()
   let inFlight = 0
   let unknownPaths = 0
-  new Counter({
-    name: 'weir_requests_total',
-    help: 'Calls that ended, by provider, model, outcome and kind of error.',
-    labelNames: ['provider', 'model', 'outcome', 'error_kind'],
-    registers: [registry],
-    collect() {
-      requests.into(this)
-    },
+  make.read('weir_requests_total', () => requests.all())
+  make.read('weir_errors_total', () => ourErrors.all())
+  make.read('weir_cache_requests_total', () => cached.all())
+  make.read('weir_limit_unenforced_total', () => unenforced.all())
+  make.readOne('weir_unknown_path_total', () => unknownPaths)
+  make.readOne('weir_in_flight', () => inFlight)
+  make.readOne('weir_in_flight_limit', inFlightLimit)
+  make.readOne('weir_upload_memory_bytes', uploadBytes)
+  if (cacheBytes() !== null) make.readOne('weir_cache_bytes', () => cacheBytes() ?? 0)
+  if (redisFailures !== null)
+    make.read('weir_redis_failures_total', () =>
+      Array.from(redisFailures(), ([reason, value]) => ({ labels: { reason }, value })),
+    )
+  make.read('weir_circuit_state', () => {
+    const counts = new LabelledCount()
+    for (const { provider, model, state } of circuits()) {
+      const pair = pairOf(provider, model)
+      counts.add(`${pair.provider}|${pair.model}|${state}`, () => ({ ...pair, state }))
+    }
+    return counts.all()
   })
-  new Counter({
-    name: 'weir_cache_requests_total',
-    help: 'Calls that asked to read from the cache, by result: hit, miss, bypass.',
-    labelNames: ['result'],
-    registers: [registry],
-    collect() {
-      cached.into(this)
-    },
-  })
-  new Counter({
-    name: 'weir_unknown_path_total',
-    help: 'Requests whose path leads nowhere; they leave no row.',
-    registers: [registry],
-    collect() {
-      this.reset()
-      this.inc(unknownPaths)
-    },
-  })
-  new Counter({
-    name: 'weir_limit_unenforced_total',
-    help: 'Calls that a limit was for and was not enforced on: invalid_policy, segment_missing, store_unavailable.',
-    labelNames: ['reason'],
-    registers: [registry],
-    collect() {
-      unenforced.into(this)
-    },
-  })
-  new Gauge({
-    name: 'weir_in_flight',
-    help: 'Calls that have come and not ended.',
-    registers: [registry],
-    collect() {
-      this.set(inFlight)
-    },
-  })
-  new Gauge({
-    name: 'weir_circuit_state',
-    help: 'Circuits of targets that failed of late, over all tenants and keys: open, or half open (one call finds out).',
-    labelNames: ['provider', 'model', 'state'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const { provider, model, state } of circuits())
-        this.inc({ provider: providerName(provider), model: modelName(model), state })
-    },
-  })
-  new Gauge({
-    name: 'weir_degraded',
-    help: '1 while the cause holds.',
-    labelNames: ['cause'],
-    registers: [registry],
-    collect() {
-      const holding = new Set(causes().map(({ cause }) => cause))
-      for (const cause of knownCauses) this.set({ cause }, holding.has(cause) ? 1 : 0)
-    },
-  })
-  const overhead = new Histogram({
-    name: 'weir_overhead_seconds',
-    help: 'Time from the arrival of a call to its sending upstream.',
-    buckets: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05],
-    registers: [registry],
-  })
-  const journalGauge = (name: string, help: string, read: (state: JournalState) => number): void =>
-    void new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read(journal()))
-      },
-    })
-  journalGauge('weir_journal_bytes', 'Bytes of the journal on disk.', (state) => state.bytes)
-  journalGauge('weir_journal_limit_bytes', 'Bytes the journal may take.', (state) => state.limitBytes)
-  journalGauge(
-    'weir_journal_dropped',
-    'Ends that were not written because the journal was full, since the start.',
-    (state) => state.dropped,
-  )
-  journalGauge('weir_journal_torn_bytes', 'Bytes found behind a torn record.', (state) => state.tornBytes)
+  degradedMetric(make, () => ({ tellers: ['proxy'], causes: causes() }))
+  const overhead = make.histogram('weir_overhead_seconds')
+  make.readOne('weir_journal_bytes', () => journal().bytes)
+  make.readOne('weir_journal_limit_bytes', () => journal().limitBytes)
+  make.readOne('weir_journal_dropped_total', () => journal().dropped)
+  make.readOne('weir_journal_torn_bytes_total', () => journal().tornBytes)
+  const refused = (code: string): void => ourErrors.add(code, () => ({ code }))
   return {
     registry,
     inFlight: () => inFlight,
     opened: () => void inFlight++,
     closed: () => void inFlight--,
-    unknownPath: () => void unknownPaths++,
+    refusedUnread: refused,
     unenforced: (reason) => unenforced.add(reason, () => ({ reason })),
-    ended: ({ provider: at, model: asked, outcome, errorKind, cache, sentUs }) => {
-      const provider = providerName(at)
-      const model = modelName(asked)
+    ended: ({ provider: at, model: asked, outcome, errorKind, errorCode, cache, sentUs }) => {
+      if (errorCode === 'unknown_path') return void unknownPaths++
+      const { provider, model } = pairOf(at, asked)
       requests.add(`${provider}|${model}|${outcome}|${errorKind}`, () => ({ provider, model, outcome, error_kind: errorKind }))
+      // Of an answer that was relayed the code is the upstream's: it may be anything.
+      if (!relayed.has(outcome) && Object.hasOwn(errors, errorCode)) refused(errorCode)
       if (cache !== null) cached.add(cache, () => ({ result: cache }))
       if (sentUs !== null) overhead.observe(sentUs / 1e6)
     },

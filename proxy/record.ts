@@ -399,6 +399,7 @@ export class CallRecord {
       model: this.asked?.model ?? '',
       outcome: ending.outcome,
       errorKind: ending.error?.kind ?? '',
+      errorCode: ending.error?.code ?? '',
       cache: this.cache?.status ?? null,
       sentUs: this.#marks.sent,
     })

@@ -58,9 +58,10 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
     ...(clickhouseUrl === null ? [['sql', config.sqlPort, 'WEIR_SQL_PORT'] as const] : []),
   ] as const
   for (const [name, port, variable] of places) tell(await checkPort(name, { port, host, variable }, owner !== null))
-  if (owner !== null && config.proxyPort !== 0) tell(await checkProxy(urlOf(host, config.proxyPort)))
+  if (owner !== null && config.proxyPort !== 0)
+    for (const check of await checkProxy(urlOf(host, config.proxyPort), config.adminSecret)) tell(check)
   for (const check of await checkKafka(config)) tell(check)
-  tell(await checkAnalytics(config, owner))
+  for (const check of await checkAnalytics(config, owner)) tell(check)
   if (config.redisUrl !== null) tell(await (await import('./redis.js')).checkRedis(config.redisUrl))
   tell(checkPrices(now(), openPriceBook(config.prices).id))
   tell(await checkUnpriced(config, owner, now()))

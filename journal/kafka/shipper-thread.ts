@@ -16,8 +16,14 @@ export interface ShipperWork {
 /** How far the journal is shipped; `lagBytes` is `null` until it was looked at. */
 export interface ShippingState {
   readonly lagBytes: number | null
+  /** Since when everything that was written has been acknowledged; 0 when nothing waits. */
+  readonly lagSeconds: number
   readonly events: number
+  /** Sent again because an answer was missing. */
+  readonly resent: number
   readonly deadLetters: number
+  /** Dead letters that lie in the folder now. */
+  readonly kept: number
   readonly trouble: { readonly message: string; readonly sinceMs: number } | null
 }
 
@@ -57,9 +63,9 @@ const script = new URL(`./shipper-worker.${import.meta.url.endsWith('.ts') ? 'ts
  */
 export const startShipperThread = (options: Options): ShipperThread => {
   const { work, log, now = Date.now, open = (url, settings) => new Worker(url, settings) } = options
-  let state: ShippingState = { lagBytes: null, events: 0, deadLetters: 0, trouble: null }
+  let state: ShippingState = { lagBytes: null, lagSeconds: 0, events: 0, resent: 0, deadLetters: 0, kept: 0, trouble: null }
   /** Of threads that have ended. */
-  let before = { events: 0, deadLetters: 0 }
+  let before = { events: 0, resent: 0, deadLetters: 0 }
   let worker: Worker | null = null
   let lock: FolderLock | null = null
   let timer: NodeJS.Timeout | null = null
@@ -74,8 +80,13 @@ export const startShipperThread = (options: Options): ShipperThread => {
     worker = made
     made.on('message', (message: FromShipper) => {
       if (message.type === 'told') return log(message.sentence)
-      const { events, deadLetters } = message.state
-      state = { ...message.state, events: before.events + events, deadLetters: before.deadLetters + deadLetters }
+      const { events, resent, deadLetters } = message.state
+      state = {
+        ...message.state,
+        events: before.events + events,
+        resent: before.resent + resent,
+        deadLetters: before.deadLetters + deadLetters,
+      }
     })
     made.on('error', (cause) =>
       log(`The thread that ships to Kafka failed: ${cause instanceof Error ? cause.message : String(cause)}`),
@@ -83,7 +94,7 @@ export const startShipperThread = (options: Options): ShipperThread => {
     made.once('exit', () => {
       if (worker !== made) return
       worker = null
-      before = { events: state.events, deadLetters: state.deadLetters }
+      before = { events: state.events, resent: state.resent, deadLetters: state.deadLetters }
       if (stopping) return
       state = { ...state, trouble: { message: 'The thread that ships ended and is started anew.', sinceMs: now() } }
       timer = setTimeout(begin, restartMs)

@@ -1,4 +1,4 @@
-import { mkdir, open, rename } from 'node:fs/promises'
+import { mkdir, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openJournalSource, type JournalSource } from '../source.js'
@@ -15,6 +15,14 @@ const say = (message: FromShipper): void => parentPort?.postMessage(message, [])
 const complain = (sentence: string): void => say({ type: 'told', sentence })
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+/** Dead letters in the folder, as of the last look: people take them out. */
+let kept = 0
+const keptEveryMs = 5000
+const look = async (): Promise<void> => {
+  const names = await readdir(dlqDir).catch(() => [])
+  kept = names.filter((name) => name.endsWith('.dead')).length
+}
+
 /** What no broker takes: one file each, a line of JSON that says why, then the event; the form of ingest's dead letters. */
 const setAside = async ({ origin, payload, error }: Undeliverable): Promise<void> => {
   await mkdir(dlqDir, { recursive: true })
@@ -30,6 +38,7 @@ const setAside = async ({ origin, payload, error }: Undeliverable): Promise<void
   }
   await rename(join(dlqDir, `${name}.tmp`), join(dlqDir, name))
   await syncFolder(dlqDir)
+  await look()
 }
 
 /** The topic, made if it is missing; asks for as long as it takes. */
@@ -43,7 +52,9 @@ const topicFacts = async (link: KafkaLink, source: JournalSource): Promise<Topic
       if (message !== told) complain(`Kafka does not take events; they wait in the journal. ${message}`)
       told = message
       const lagBytes = await source.lagBytes(shipperConsumer).catch(() => null)
-      say({ type: 'state', state: { lagBytes, events: 0, deadLetters: 0, trouble: { message, sinceMs: since } } })
+      const lagSeconds = lagBytes === 0 ? 0 : (Date.now() - since) / 1000
+      const trouble = { message, sinceMs: since }
+      say({ type: 'state', state: { lagBytes, lagSeconds, events: 0, resent: 0, deadLetters: 0, kept, trouble } })
     }
     await pause(waitMs)
   }
@@ -53,12 +64,14 @@ let shipper: Shipper | null = null
 parentPort?.on('message', (message: ToShipper) => {
   void (async () => {
     await shipper?.stop(message.ms)
-    if (shipper !== null) say({ type: 'state', state: shipper.state })
+    if (shipper !== null) say({ type: 'state', state: { ...shipper.state, kept } })
     await source.close()
     await link.close()
     process.exit(0)
   })()
 })
+await look()
+setInterval(() => void look(), keptEveryMs)
 const source = await openJournalSource({
   dir: journalDir,
   consumers: [shipperConsumer],
@@ -81,6 +94,6 @@ const started = startShipper({
   onFault: (sentence, cause) => complain(`${sentence} ${whyOf(cause)}`),
 })
 shipper = started
-const tell = (): void => say({ type: 'state', state: started.state })
+const tell = (): void => say({ type: 'state', state: { ...started.state, kept } })
 setInterval(tell, 500)
 tell()

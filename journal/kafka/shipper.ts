@@ -11,7 +11,11 @@ export const shipperConsumer = 'shipper'
 export interface ShipperState {
   /** Bytes of the journal that the broker has not acknowledged. */
   readonly lagBytes: number
+  /** Since when everything that was written has been acknowledged; 0 when nothing waits. */
+  readonly lagSeconds: number
   readonly events: number
+  /** Sent again because an answer was missing. */
+  readonly resent: number
   readonly deadLetters: number
   /** Since when, and why, nothing is sent; `null` = it is. */
   readonly trouble: { readonly message: string; readonly sinceMs: number } | null
@@ -78,8 +82,11 @@ export const startShipper = (options: Options): Shipper => {
   const draining = new AbortController()
   let producer: KafkaProducer | null = null
   let events = 0
+  let resent = 0
   let deadLetters = 0
   let lagBytes = 0
+  /** What was written before this moment is acknowledged. */
+  let clearAsOf = now()
   let trouble: ShipperState['trouble'] = null
   let failures = 0
 
@@ -121,6 +128,7 @@ export const startShipper = (options: Options): Shipper => {
 
   const sendOnce = async ({ partition, messages, doubtful }: Bundle): Promise<void> => {
     const marked = doubtful ? messages.map(inDoubt) : messages
+    if (doubtful) resent += marked.length
     producer ??= await link.producer()
     try {
       await producer.send(topic, partition, marked)
@@ -256,8 +264,10 @@ export const startShipper = (options: Options): Shipper => {
   const run = async (): Promise<void> => {
     while (!halt.signal.aborted) {
       const isLast = draining.signal.aborted
+      const begunAt = now()
       try {
         const more = await round()
+        if (!more) clearAsOf = begunAt
         if (isLast && !more) return
         if (!more && !draining.signal.aborted) await source.wait(shipperConsumer, idleMs)
       } catch (cause) {
@@ -278,7 +288,8 @@ export const startShipper = (options: Options): Shipper => {
   const running = run()
   return {
     get state() {
-      return { lagBytes, events, deadLetters, trouble }
+      const lagSeconds = lagBytes === 0 ? 0 : Math.max(0, now() - clearAsOf) / 1000
+      return { lagBytes, lagSeconds, events, resent, deadLetters, trouble }
     },
     async stop(ms) {
       draining.abort()

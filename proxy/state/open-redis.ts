@@ -1,5 +1,5 @@
 import type { Config } from '../../core/config.js'
-import type { RedisLink } from './redis-link.js'
+import type { RedisFailure, RedisLink } from './redis-link.js'
 
 interface Deps {
   readonly config: Config
@@ -14,6 +14,8 @@ export interface RedisLinks {
   readonly answers: RedisLink
   /** What does not answer, for people; `null` = all do. */
   away(): string | null
+  /** Questions without an answer, by reason, since the start. */
+  failures(): ReadonlyMap<RedisFailure, number>
   close(): Promise<void>
 }
 
@@ -25,10 +27,16 @@ export interface RedisLinks {
 export const openRedis = async ({ config: { redisUrl }, log }: Deps): Promise<RedisLinks | null> => {
   if (redisUrl === null) return null
   const { openRedisLink } = await import('./redis-link.js')
+  const failures = new Map<RedisFailure, number>([
+    ['late', 0],
+    ['refused', 0],
+    ['away', 0],
+  ])
   const open = (told: (isUp: boolean, reason: string) => void): RedisLink => {
     let wasAway = false
     return openRedisLink({
       url: redisUrl,
+      failed: (reason) => failures.set(reason, (failures.get(reason) ?? 0) + 1),
       changed: (isUp, cause) => {
         if (!isUp || wasAway) told(isUp, cause?.message ?? 'it does not answer')
         wasAway = !isUp
@@ -55,6 +63,7 @@ export const openRedis = async ({ config: { redisUrl }, log }: Deps): Promise<Re
       state.isUp && answers.isUp
         ? null
         : 'Redis does not answer: what would come from the cache is asked for anew, limits.onStoreError says what limits do, and each proxy goes by the circuits it knows.',
+    failures: () => failures,
     close: async () => {
       await Promise.all([state.close(), answers.close()])
     },

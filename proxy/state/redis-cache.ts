@@ -61,6 +61,7 @@ export const openRedisCache = ({ link, now, random = Math.random }: Options): Ca
       const bytes = Buffer.concat(encodeEntry(name, entry))
       await link.run(() => save(slotsOf(name, slots), [now(), entry.savedAt, entry.expiresAt, bytes]))
     },
+    bytes: () => null,
     close: () => link.close(),
   }
 }

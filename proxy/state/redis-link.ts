@@ -8,7 +8,12 @@ export interface RedisLinkOptions {
   readonly deadlineMs?: number
   /** Told when Redis goes away and when it is back, with the reason it gave. */
   readonly changed: (isUp: boolean, cause: Error | null) => void
+  /** Told of each question that got no answer in time. */
+  readonly failed?: (reason: RedisFailure) => void
 }
+
+/** It did not answer within the deadline; it answered with an error; it was not asked, because it is known to be away. */
+export type RedisFailure = 'late' | 'refused' | 'away'
 
 /** A script: its keys, then its arguments. */
 export type RedisScript = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
@@ -39,7 +44,7 @@ const silentMs = 2000
 const beginMs = 1000
 
 /** Connects in the background, again and again. */
-export const openRedisLink = ({ url, deadlineMs = deadline, changed }: RedisLinkOptions): RedisLink => {
+export const openRedisLink = ({ url, deadlineMs = deadline, changed, failed }: RedisLinkOptions): RedisLink => {
   let isReady = false
   /** It let a call wait in vain: none waits until something comes from it again. */
   let isSilent = false
@@ -103,7 +108,10 @@ export const openRedisLink = ({ url, deadlineMs = deadline, changed }: RedisLink
     script: (name, lua) => defined(name, name, lua),
     bytesScript: (name, lua) => defined(name, `${name}Buffer`, lua),
     run: <T>(send: () => Promise<T>, late?: (answer: T) => void) => {
-      if (!isReady || isSilent) return Promise.reject(new StoreDown('Redis is known to be away.'))
+      if (!isReady || isSilent) {
+        failed?.('away')
+        return Promise.reject(new StoreDown('Redis is known to be away.'))
+      }
       return new Promise<T>((resolve, reject) => {
         let isOver = false
         const giveUp = (): void => {
@@ -111,6 +119,7 @@ export const openRedisLink = ({ url, deadlineMs = deadline, changed }: RedisLink
           isOver = true
           isSilent = true
           tell()
+          failed?.('late')
           reject(new StoreDown(`Redis did not answer within ${deadlineMs} ms.`))
         }
         // A busy event loop is not a silent Redis: what has come meanwhile is read before this is decided.
@@ -127,6 +136,7 @@ export const openRedisLink = ({ url, deadlineMs = deadline, changed }: RedisLink
             if (isOver) return
             isOver = true
             clearTimeout(timer)
+            failed?.('refused')
             reject(new StoreDown('Redis could not do it.', { cause }))
           },
         )

@@ -270,7 +270,7 @@ describe('on loopback', () => {
     expect(exportsSchema.parse(JSON.parse((await house.ask('/api/exports')).text)).destinations).toMatchObject([
       { name: 'jaeger', state: 'failing', lagSeconds: 4.5 },
     ])
-    expect(await house.ask('/healthz')).toMatchObject({ status: 200, text: 'ok\n' })
+    expect(await house.ask('/healthz')).toMatchObject({ status: 200, text: '{"status":"alive"}' })
     expect(await house.ask('/readyz')).toMatchObject({ status: 200 })
     const metrics = await house.ask('/metrics')
     expect(metrics.text).toContain('weir_test_total 3')
@@ -346,7 +346,12 @@ describe('without what it leans on', () => {
       expect([answer.status, problem(answer).code]).toEqual([503, 'analytics_unreachable'])
       expect(answer.text).not.toContain('10.1.2.3')
     }
-    expect(await house.ask('/readyz')).toMatchObject({ status: 503, text: 'analytics_unreachable\n' })
+    const readyz = await house.ask('/readyz')
+    expect([readyz.status, JSON.parse(readyz.text)]).toMatchObject([
+      503,
+      { status: 'not ready', causes: [{ cause: 'analytics_unreachable', advice: expect.stringContaining('CLICKHOUSE_URL') }] },
+    ])
+    expect(readyz.text).not.toContain('10.1.2.3')
     const health = await house.json<Health>('/api/health')
     expect(health).toMatchObject({
       ok: false,

@@ -8,11 +8,14 @@ import { engineVersion } from '../../clickhouse/queries/engine-version.js'
 import { controlStore } from '../../control/store.js'
 import type { z } from 'zod'
 import { accessOf } from '../../core/access.js'
+import { inGeneral } from '../../core/health-causes.js'
 import { type FindAsker, findAskerBy } from './asker.js'
+import { withStore } from './causes.js'
 import { hostGuard, originGuard, securityHeaders } from './guard.js'
 import type { House } from './house.js'
 import { createLive, type Live, liveNeeds } from './live.js'
 import { loginHandlers } from './login.js'
+import { webMetrics } from './metrics.js'
 import { openApi } from './openapi.js'
 import { ApiError, problemOf, type ProblemCode } from './problems.js'
 import type { Route } from './route.js'
@@ -144,23 +147,39 @@ const apiOf = (house: House, live: Live, { sessions, findAsker }: Guards): expre
   return api
 }
 
-/** Liveness, readiness and metrics, for supervisors and Prometheus. */
-const opsOf = (house: House, { findAsker }: Guards): express.Router => {
-  const ops = express.Router()
-  ops.get('/healthz', (_req, res) => void res.type('text/plain').send('ok\n'))
-  ops.get('/readyz', async (_req, res) => {
-    const ready = await engineVersion(house.db).then(
+/** What holds now, and whether the store answers. */
+const stateOf = async (house: House) => {
+  const [{ causes, ingest }, answers] = await Promise.all([
+    house.health(),
+    engineVersion(house.db).then(
       () => true,
       () => false,
-    )
-    res
-      .status(ready ? 200 : 503)
-      .type('text/plain')
-      .send(ready ? 'ok\n' : 'analytics_unreachable\n')
+    ),
+  ])
+  return { causes: withStore(causes, answers), ingest, answers }
+}
+
+/** Liveness, readiness and metrics, for supervisors and Prometheus. */
+const opsOf = (house: House, { findAsker }: Guards, own: Registry): express.Router => {
+  const ops = express.Router()
+  const mayRead = (req: Request): boolean => {
+    try {
+      findAsker(req, ['read-metrics'])
+      return true
+    } catch {
+      return false
+    }
+  }
+  ops.get('/healthz', (_req, res) => void res.json({ status: 'alive' }))
+  ops.get('/readyz', async (req, res) => {
+    const { causes, answers } = await stateOf(house)
+    const status = answers ? (causes.length === 0 ? 'ready' : 'degraded') : 'not ready'
+    // Anybody may ask whether we are ready; addresses and figures are not for all of them.
+    res.status(answers ? 200 : 503).json({ status, causes: mayRead(req) ? causes : causes.map(inGeneral) })
   })
   ops.get('/metrics', async (req, res) => {
     findAsker(req, ['read-metrics'])
-    const merged = Registry.merge([new Registry(), ...house.metrics])
+    const merged = Registry.merge([new Registry(), own, ...house.metrics])
     res.type(merged.contentType).send(await merged.metrics())
   })
   return ops
@@ -173,9 +192,11 @@ const appOf = (house: House, live: Live, uiDir: string): Express => {
   app.set('etag', false)
   app.use(securityHeaders)
   app.use(hostGuard(house.config.host, house.config.allowedHosts))
+  const own = webMetrics(() => stateOf(house))
   const sessions = createSessions(house.now)
   const guards: Guards = { sessions, findAsker: findAskerBy(house.access, sessions) }
-  app.use(opsOf(house, guards))
+  app.use(opsOf(house, guards, own.registry))
+  app.use(own.count)
   const api = apiOf(house, live, guards)
   app.use((req, res, next) => (req.path === '/api' || req.path.startsWith('/api/') ? api(req, res, next) : next()))
   app.use(staticUi(uiDir))

@@ -7,6 +7,7 @@ import { uuidv7 } from '../../../core/ids.js'
 import { effectiveSettings } from '../../../core/settings.js'
 import type { TenantId } from '../../../core/tenant.js'
 import type { Asker } from '../asker.js'
+import { storeSilent, withStore } from '../causes.js'
 import {
   type Cause,
   demoCallSchema,
@@ -50,20 +51,14 @@ const analyticsOf = async ({ db, log }: House, tenant: TenantId): Promise<Analyt
     return { engine: await engineVersion(db), hasRows: await anyRequest(db, tenant), cause: null }
   } catch (cause) {
     log.warn({ err: cause }, 'The analytics store does not answer.')
-    const effect = 'The analytics store does not answer: dashboards are empty, calls go on and wait in the journal.'
-    return {
-      engine: null,
-      hasRows: false,
-      cause: { cause: 'analytics_unreachable', effect, advice: 'Check the disk and CLICKHOUSE_URL.' },
-    }
+    return { engine: null, hasRows: false, cause: storeSilent }
   }
 }
 
 const healthOf = async (house: House, { asker }: { readonly asker: Asker }): Promise<Health> => {
   const { config, control, demoCall, env, proxyUrl, sqlUrl, version } = house
   const [facts, analytics] = await Promise.all([house.health(), analyticsOf(house, asker.tenant)])
-  const known = new Set(facts.causes.map(({ cause }) => cause))
-  const causes = [...facts.causes, ...(analytics.cause === null || known.has(analytics.cause.cause) ? [] : [analytics.cause])]
+  const causes = withStore(facts.causes, analytics.cause === null)
   const journal = facts.journal ?? null
   const controlState = control.state()
   const isTopic = config.kafkaBrokers !== null
