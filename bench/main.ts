@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   fallback: () => import('./fallback.js'),
   sustained: () => import('./sustained.js'),
   kafka: () => import('./kafka.js'),
+  idle: () => import('./idle.js'),
   'sse-many': () => import('./sse-many.js'),
   ingest: () => import('./ingest.js'),
   journal: () => import('./journal.js'),

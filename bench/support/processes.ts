@@ -184,7 +184,7 @@ export const forkHub = async (
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly pid: number; readonly web: string; readonly sql: string; stop(): Promise<void> }> => {
   const { pid, ports, stop } = await forkRole('hub', cwd, env)
-  return { pid, web: `http://127.0.0.1:${ports.web}`, sql: `http://127.0.0.1:${ports.sql}`, stop }
+  return { pid, web: `http://127.0.0.1:${ports.web}`, sql: env.CLICKHOUSE_URL ?? `http://127.0.0.1:${ports.sql}`, stop }
 }
 
 /** The proxy alone: what it journals waits for a hub. */

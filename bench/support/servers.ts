@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BenchFailed } from './bench.js'
@@ -59,6 +59,7 @@ export const startBroker = async (dir: string): Promise<Server> => {
 
 /** ClickHouse's HTTP interface as the tests have it: the embedded engine behind it, in a process of its own. */
 export const startClickHouse = async (dir: string): Promise<Server> => {
+  mkdirSync(dir, { recursive: true })
   const open = (port: number | null) =>
     forkModule<string>('../../e2e/servers/clickhouse/main', {
       args: [dir, JSON.stringify(port === null ? {} : { port })],

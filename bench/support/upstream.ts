@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A provider that costs as little as one can: a fixed 1 KB JSON answer, or 50 SSE chunks in as many writes. */
+/** A provider that costs as little as one can: a fixed JSON answer of 1 or 2 KB, or 50 SSE chunks in as many writes. */
 const completion = {
   id: 'chatcmpl-bench',
   object: 'chat.completion',
@@ -18,7 +18,12 @@ const completion = {
     completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
   },
 }
-const json = Buffer.from(JSON.stringify(completion))
+/** The same answer, with text of so many characters. */
+const jsonOf = (chars: number): Buffer => {
+  const [choice] = completion.choices
+  const choices = [{ ...choice, message: { ...choice?.message, content: 'x'.repeat(chars) } }]
+  return Buffer.from(JSON.stringify({ ...completion, choices }))
+}
 const chunk = (delta: object, rest: object = {}): string =>
   `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1762956800, model: 'gpt-5-mini-2025-08-07', choices: [{ index: 0, delta, finish_reason: null }], ...rest })}\n\n`
 const lastChunks = [
@@ -32,7 +37,8 @@ const events = [
 ].map((text) => Buffer.from(text))
 
 /** What a client must have got. */
-export const wantedJson = json
+export const wantedJson = jsonOf(640)
+export const wantedJson2K = jsonOf(1640)
 export const wantedStream = Buffer.concat(events)
 
 /** Chunks of a slow stream say which they are and when they were written, in microseconds of the machine's monotonic clock. */
@@ -73,7 +79,7 @@ const fail = (req: IncomingMessage, res: ServerResponse): void => {
   })
 }
 
-const answerTo = (gapMs: number, chunks: number) => (req: IncomingMessage, res: ServerResponse) => {
+const answerTo = (gapMs: number, chunks: number, json: Buffer) => (req: IncomingMessage, res: ServerResponse) => {
   let streaming = false
   req.on('data', (piece: Buffer) => {
     if (piece.includes('"stream":true')) streaming = true
@@ -99,8 +105,11 @@ const listen = (port: number, host: string, answer: (req: IncomingMessage, res: 
   })
 
 const serve = async (): Promise<void> => {
-  const { BENCH_GAP_MS = '0', BENCH_CHUNKS = '50', BENCH_HOSTS = '1', BENCH_FAILS } = process.env
-  const answer = BENCH_FAILS === '1' ? fail : answerTo(Number(BENCH_GAP_MS), Number(BENCH_CHUNKS))
+  const { BENCH_GAP_MS = '0', BENCH_CHUNKS = '50', BENCH_HOSTS = '1', BENCH_FAILS, BENCH_2K } = process.env
+  const answer =
+    BENCH_FAILS === '1'
+      ? fail
+      : answerTo(Number(BENCH_GAP_MS), Number(BENCH_CHUNKS), BENCH_2K === '1' ? wantedJson2K : wantedJson)
   const port = await listen(0, '127.0.0.1', answer)
   // One address has room for some 28,000 connections from one other.
   for (let host = 2; host <= Number(BENCH_HOSTS); host++) await listen(port, `127.0.0.${host}`, answer)
