@@ -15,6 +15,24 @@ const digestOf = (pieces: readonly Uint8Array[], length: number): string => {
   return running.digest('hex')
 }
 
+/** `null` where its folder cannot be made. */
+const spillTo = (path: string): WriteStream | null => {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  } catch {
+    return null
+  }
+  return createWriteStream(path, { mode: 0o600 })
+}
+
+/** What all copies of a process hold together. */
+export interface CopyPool {
+  held: number
+  limitBytes: number
+  /** Copies that were cut because there was no room for more of them. */
+  cut: number
+}
+
 /**
  * The stored copy of a body on its way past: the first 3/4 and the last 1/4 of `limit`, its length and SHA-256.
  * Chunks are kept by reference; those under 1 KiB are copied into blocks, because a kept chunk costs some 220 bytes beside its own.
@@ -33,17 +51,29 @@ export class BodyCopy {
   #spill: WriteStream | null = null
   readonly #keep: boolean
   readonly #limit: number
+  /** Of a body over `limit`. */
+  #headLimit: number
+  #tailLimit: number
+  readonly #pool: CopyPool | null
+  /** What the pool knows of. */
+  #pooled = 0
   readonly #spillPath: (() => string) | null
   #digest: string | null = null
+  /** The pool was full: it grows no more. */
+  #isFixed = false
 
   /**
    * @param keep False: only length and hash (the caller asked to omit the body, or bodies are not stored).
    * @param limit Bytes kept, as 3/4 head and 1/4 tail.
    * @param spillPath Names the file that takes the whole body once it outgrows `limit`; `null` = none.
+   * @param pool Counts what is kept until `release`; when it is full, no more is kept, and the copy is cut.
    */
-  constructor(keep: boolean, limit: number, spillPath: (() => string) | null) {
+  constructor(keep: boolean, limit: number, spillPath: (() => string) | null, pool: CopyPool | null = null) {
     this.#keep = keep
     this.#limit = limit
+    this.#headLimit = Math.floor((limit * 3) / 4)
+    this.#tailLimit = limit - this.#headLimit
+    this.#pool = pool
     this.#spillPath = keep ? spillPath : null
   }
 
@@ -56,13 +86,48 @@ export class BodyCopy {
     if (chunk.length === 0) return
     this.length += chunk.length
     if (!this.#keep) return
+    const pool = this.#pool
+    if (pool !== null && this.#limit > 0 && pool.held + chunk.length > pool.limitBytes) this.#stopGrowing(pool)
     if (this.#hash === null) {
-      if (this.length <= this.#limit) return this.#keepWhole(chunk)
+      if (this.length <= this.#limit) {
+        this.#keepWhole(chunk)
+        return this.#count()
+      }
       this.#overflow()
     }
     ;(this.#hash as Hash | null)?.update(chunk)
     this.#spill?.write(chunk)
     this.#pushTail(chunk)
+    this.#count()
+  }
+
+  /** What is kept by now stays; of what follows only length and hash. */
+  #stopGrowing(pool: CopyPool): void {
+    if (this.#isFixed) return
+    this.#isFixed = true
+    pool.cut++
+    if (this.#hash === null) {
+      this.#headLimit = this.#headLength
+      this.#tailLimit = 0
+      this.#overflow()
+    } else {
+      this.#headLimit = Math.min(this.#headLimit, this.#headLength)
+      this.#tailLimit = this.#tailLength
+    }
+  }
+
+  #count(): void {
+    if (this.#pool === null) return
+    const kept = this.#headLength + this.#tailLength
+    this.#pool.held += kept - this.#pooled
+    this.#pooled = kept
+  }
+
+  /** Nobody needs the kept bytes any more. */
+  release(): void {
+    if (this.#pool === null || this.#pooled === 0) return
+    this.#pool.held -= this.#pooled
+    this.#pooled = 0
   }
 
   #keepWhole(chunk: Uint8Array): void {
@@ -94,18 +159,16 @@ export class BodyCopy {
     this.#closeBlock()
     this.#hash = createHash('sha256')
     if (this.#spillPath !== null) {
-      const path = this.#spillPath()
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-      this.#spill = createWriteStream(path, { mode: 0o600 })
+      this.#spill = spillTo(this.#spillPath())
       // A spill file that cannot be written must not end the call; the row keeps length and hash.
-      this.#spill.on('error', () => {
+      this.#spill?.on('error', () => {
         this.#spill = null
       })
     }
     const all = this.#head
     this.#head = []
     this.#headLength = 0
-    const headLimit = Math.floor((this.#limit * 3) / 4)
+    const headLimit = this.#headLimit
     for (const piece of all) {
       this.#hash.update(piece)
       this.#spill?.write(piece)
@@ -121,7 +184,7 @@ export class BodyCopy {
   }
 
   #pushTail(chunk: Uint8Array): void {
-    const headRoom = Math.floor((this.#limit * 3) / 4) - this.#headLength
+    const headRoom = this.#headLimit - this.#headLength
     let rest = chunk
     if (headRoom > 0) {
       this.#head.push(chunk.subarray(0, headRoom))
@@ -129,7 +192,7 @@ export class BodyCopy {
       rest = chunk.subarray(headRoom)
       if (rest.length === 0) return
     }
-    const tailLimit = this.#limit - Math.floor((this.#limit * 3) / 4)
+    const tailLimit = this.#tailLimit
     if (tailLimit === 0) return
     if (rest.length > tailLimit) rest = rest.subarray(rest.length - tailLimit)
     this.#tail.push(rest)

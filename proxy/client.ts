@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** What is under way for a client, and has to end when it leaves. */
 export interface Leavable {
@@ -24,6 +25,10 @@ class ClientOf implements Client {
   constructor(res: ServerResponse) {
     this.#res = res
     res.on('close', () => this.#closed())
+    // What was said last may be left untaken, when nothing watches the call any more: `server.timeout` is how long.
+    res.on('timeout', (socket: Socket) => {
+      if (res.writableEnded && socket.writableLength > 0) socket.destroy()
+    })
   }
 
   #closed(): void {

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { errorOfStatus } from '../core/providers/classify-error.js'
 import { WeirError } from '../core/errors.js'
 import type { Family } from '../core/providers/registry.js'
+import type { AnswerFacts } from '../core/providers/answer.js'
 import { readAnswer } from '../core/providers/read-answer.js'
 import { maskSecrets } from '../core/redact.js'
 import { isDrained, mostDrainedBytes, type Drains } from './drains.js'
@@ -11,7 +12,7 @@ import type { Client, Leavable } from './client.js'
 import type { Deadlines, Watched } from './deadlines.js'
 import type { Pricing } from './deliver/cost-in-answer.js'
 import type { TellCost } from './deliver/tell-cost.js'
-import { isWhole } from './deliver/whole-answer.js'
+import { isWhole, withoutEnd } from './deliver/whole-answer.js'
 import { wholeEventsOf, type WholeEvents } from './deliver/whole-events.js'
 import { WithoutUsageEvent } from './deliver/without-usage-event.js'
 import { ownHeaders } from './own-headers.js'
@@ -61,6 +62,8 @@ class Delivery implements Sink, Watched, Leavable {
   #released = false
   #expected = -1
   #form: StreamForm | null = null
+  /** It is a stream of events, also where none of ours can stand in it; Bedrock's frames aside. */
+  #hasEvents = false
   #holdTimer: NodeJS.Timeout | null = null
   #waitingForDrain = false
   /** What came before is being handed over, often to the end: nothing has to be waited for yet. */
@@ -140,21 +143,24 @@ class Delivery implements Sink, Watched, Leavable {
           contentEncoding,
           servedModel,
           errorType,
+          bounds: record.reading,
         })
     if (record.tap !== null && record.reader !== null)
       record.tap.begin({ status, statusText: this.#reply.statusText, headers: relayed, reader: record.reader })
-    if (record.responseEncoding === null && contentLength < 0)
-      this.#form = contentType?.startsWith('text/event-stream')
-        ? this.#family === 'cohere' && record.target?.path.startsWith('/v1/') === true
-          ? 'lines' // Cohere's version 1 has the same events either way, and none for our error.
-          : 'sse'
-        : this.#family === 'gemini' && record.asked?.streaming === true && contentType?.startsWith('application/json') === true
-          ? 'array'
-          : isJsonLines(contentType)
-            ? 'lines'
-            : contentType === 'application/vnd.amazon.eventstream'
-              ? 'frames'
-              : null
+    const form = contentType?.startsWith('text/event-stream')
+      ? this.#family === 'cohere' && record.target?.path.startsWith('/v1/') === true
+        ? 'lines' // Cohere's version 1 has the same events either way, and none for our error.
+        : 'sse'
+      : this.#family === 'gemini' && record.asked?.streaming === true && contentType?.startsWith('application/json') === true
+        ? 'array'
+        : isJsonLines(contentType)
+          ? 'lines'
+          : contentType === 'application/vnd.amazon.eventstream'
+            ? 'frames'
+            : null
+    // What a model of somebody's own ends with on Bedrock is not known well enough to miss it.
+    this.#hasEvents = form !== null && form !== 'frames'
+    if (record.responseEncoding === null && contentLength < 0) this.#form = form
     if (hasDate) this.#res.sendDate = false
     this.#headers = relayed
     const tellsCost = record.call !== null && (record.call.costReport || record.call.trailers) && record.cache?.status !== 'hit'
@@ -304,6 +310,7 @@ class Delivery implements Sink, Watched, Leavable {
     const { reader, asked } = this.#record
     const facts = reader?.facts()
     const { status } = this.#reply
+    const { responseEncoding: coding } = this.#record
     let ending: Ending = {
       outcome: this.#record.cache?.status === 'hit' ? 'cached' : 'complete',
       status,
@@ -311,19 +318,12 @@ class Delivery implements Sink, Watched, Leavable {
     }
     if (facts !== undefined && status < 400 && facts.error !== null)
       ending = { outcome: 'error_event', status, error: facts.error }
-    else if (
-      facts !== undefined &&
-      status < 400 &&
-      asked?.streaming === true &&
-      reader?.terminal !== true &&
-      facts.finishReason === null &&
-      !facts.notes.some((note) => hidesTheEnd.has(note))
-    ) {
-      const error = new WeirError('upstream_reset', 'The stream ended without its last event.')
-      // What a model of somebody's own ends with on Bedrock is not known well enough for that.
-      if (this.#form !== null && this.#form !== 'frames') return this.#breakOff(error)
+    else if (facts !== undefined && this.#lacksEnd(facts)) {
+      const isCut = facts.notes.includes('unfinished')
+      const isOpen = this.#hasEvents ? this.#form !== null : isCut && coding === null && this.#expected < 0
+      if (isOpen) return this.#breakOff(withoutEnd())
       // Nothing of ours can be put into an encoded answer, or past a promised length: the row alone tells.
-      if (this.#record.responseEncoding !== null) ending = { ...endingOf(error), status }
+      if (coding !== null || this.#hasEvents || isCut) ending = { ...endingOf(withoutEnd()), status }
     } else if (reader === null && status >= 400) ending = { outcome: 'complete', status, error: errorOfStatus(status) }
     this.#whole = ending.outcome === 'complete' && this.#upstreamWhole && reader !== null && isWhole(reader, asked)
     if (this.#unseen) ending = clientGone(status)
@@ -334,6 +334,13 @@ class Delivery implements Sink, Watched, Leavable {
       this.#release()
       if (this.#upstreamOver && !this.#unseen) this.#res.end()
     })
+  }
+
+  /** The upstream says that it is done, and what it sent is not. */
+  #lacksEnd({ finishReason, notes }: AnswerFacts): boolean {
+    const { reader, asked } = this.#record
+    if (this.#reply.status >= 400 || notes.some((note) => hidesTheEnd.has(note))) return false
+    return notes.includes('unfinished') || (asked?.streaming === true && reader?.terminal !== true && finishReason === null)
   }
 
   /** @returns False when the head cannot be written. */

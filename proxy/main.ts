@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Registry } from 'prom-client'
@@ -22,6 +22,9 @@ import { callerBy } from './identify/caller.js'
 import { addressesBy } from './identify/addresses.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/fingerprint.js'
+import { endSoon, endsSoon } from './limits/end-soon.js'
+import { headCheckMs, unreadable } from './limits/head.js'
+import { limitMetrics } from './limits/limit-metrics.js'
 import { journalForecast } from './journal-forecast.js'
 import { proxyMetrics } from './metrics.js'
 import { listModelsBy } from './models/list-models.js'
@@ -43,6 +46,7 @@ import type { LimitStore } from './state/limit-store.js'
 import { openLimitStore } from './state/open-limits.js'
 import { openRedis } from './state/open-redis.js'
 import { openSharedSecret } from './state/shared-secret.js'
+import { memoryCeilingBytes, watchOverload, type Pressure } from './overload.js'
 import { proxyCauses, type ProxyState } from './proxy-causes.js'
 import { refusalBytes, refusalHeaders, writeRefusal } from './refuse.js'
 import { relayBy } from './relay/relay.js'
@@ -64,6 +68,8 @@ export interface ProxyDeps {
   readonly shipping?: () => ShippingState
   /** What the process tells of itself at /metrics, beside its calls. */
   readonly processMetrics?: Registry
+  /** How hard the process is pressed. Default: as it is; only tests know better. */
+  readonly pressure?: () => Pressure
   /** Where the levels of limits are. Default: as configured. Closed with the proxy. */
   readonly limitStore?: LimitStore
   /** Where answers are kept. Default: as configured. Closed with the proxy. */
@@ -83,8 +89,9 @@ export interface Proxy {
   reload(config: Config): void
 }
 
-const mebi = 1024 ** 2
 const cacheCloseMs = 2000
+/** Of the descriptors: journal, stores, files of long bodies; and half of them for connections that are told there is no room. */
+const descriptorsBeside = 1000
 
 /** The wiring of the data plane, top to bottom; `listen` is the last step. */
 export const startProxy = async ({
@@ -95,6 +102,7 @@ export const startProxy = async ({
   log,
   shipping,
   processMetrics,
+  pressure,
   limitStore,
   cacheStore,
   breaker,
@@ -119,12 +127,23 @@ export const startProxy = async ({
   const places = keyPlaces()
   const ownPorts = new Set<number>()
   const latencies = new Latencies(monotonic)
-  const pool = { held: 0, limitBytes: 512 * mebi }
-  const mostInFlight = inFlightCeiling()
+  const pool = { held: 0 }
+  const copies = { held: 0, limitBytes: first.bodies.memory, cut: 0 }
+  let droppedConnections = 0
+  const descriptors = descriptorLimit()
+  const mostInFlight = Math.max(64, Math.floor((descriptors - descriptorsBeside) / 2))
+  const overload = watchOverload({
+    limits: () => ({ loopDelayMs: config.ceilings.loopDelay, memoryBytes: memoryCeilingBytes(config.ceilings.memory) }),
+    now: monotonic,
+    ...(pressure === undefined ? {} : { pressure }),
+  })
   const inFlightLimit = (): number => config.ceilings.inFlight ?? mostInFlight
   const saturated = (): string | null => {
     const ceiling = inFlightLimit()
-    return metrics.inFlight() > ceiling ? `${metrics.inFlight()} calls are in flight; the ceiling is ${ceiling}.` : null
+    if (metrics.inFlight() <= ceiling) return overload.reason()
+    const key =
+      config.ceilings.inFlight === null ? 'half of the open files that ulimit -n allows' : 'ceilings.inFlight in weir.yaml'
+    return `${metrics.inFlight()} calls are in flight; the ceiling is ${ceiling} (${key}).`
   }
 
   const forecast = journalForecast(() => journal.state, now)
@@ -147,6 +166,7 @@ export const startProxy = async ({
     cacheBytes: store.bytes,
     redisFailures: redis?.failures ?? null,
   })
+  limitMetrics(metrics.registry, { copies, droppedConnections: () => droppedConnections })
   if (shipping !== undefined) shippingMetrics(metrics.registry, shipping)
 
   const furnish = (of: Config): { house: House; close: () => void } => {
@@ -158,11 +178,12 @@ export const startProxy = async ({
     const addresses = addressesBy({ config: of, providers, guard })
     const keys = weirKeyring(of, now)
     const relay = relayBy({ config: of, deadlines, delivery, guard })
-    const pools = openPools(of.timeouts.connect, guard)
+    const pools = openPools({ connectMs: of.timeouts.connect, headerBytes: of.ceilings.upstreamHeaders, guard })
     const bodies = {
       limitBytes: of.ceilings.body,
-      memoryBytes: 10 * mebi,
+      memoryBytes: of.ceilings.bodyMemory,
       pool,
+      poolBytes: of.ceilings.bodiesMemory,
       spillDir: join(first.dataDir, 'state', 'spill'),
       idleMs: of.timeouts.uploadIdle,
       deadlines,
@@ -173,7 +194,7 @@ export const startProxy = async ({
       charges: chargesOnDemand(of.prices),
       unenforced: metrics.unenforced,
     })
-    const recording = { journal, config: of, metrics, now, monotonic }
+    const recording = { journal, config: of, metrics, copies, now, monotonic }
     const house: House = {
       open: () => {
         metrics.opened()
@@ -218,7 +239,7 @@ export const startProxy = async ({
     // Nothing of it is kept.
     const unrecorded = { ...recording, config: { ...of, bodies: { ...of.bodies, store: false } } }
     echo = echoBy({ config: of, house, record: () => new CallRecord(uuidv7(now()), unrecorded) })
-    const upgrade = upgradeBy({ house, relay, connectMs: of.timeouts.connect, now })
+    const upgrade = upgradeBy({ house, relay, config: of, now })
     serve = serveBy(house)
     serveUpgrade = upgrade
     return {
@@ -254,9 +275,22 @@ export const startProxy = async ({
     void serve(req, res)
   }
   const server = createServer(
-    { maxHeaderSize: 32 * 1024, headersTimeout: 20_000, requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true },
+    { requestTimeout: 0, keepAliveTimeout: 75_000, connectionsCheckingInterval: headCheckMs(first), noDelay: true },
     door,
   )
+  const bound = (of: Config): void =>
+    void Object.assign(server, {
+      maxHeaderSize: of.ceilings.headers,
+      headersTimeout: of.timeouts.head,
+      timeout: of.timeouts.slowReader,
+    } satisfies Partial<Server> & { maxHeaderSize: number })
+  bound(first)
+  // Each call in flight has one to its upstream, too.
+  server.maxConnections = Math.max(128, Math.floor(descriptors / 2))
+  server.on('drop', () => {
+    droppedConnections++
+    server.closeIdleConnections()
+  })
   server.on('checkContinue', door)
   // Refused like any other call of its path, with a row.
   server.on('checkExpectation', door)
@@ -270,20 +304,16 @@ export const startProxy = async ({
     socket.once('close', () => sockets.delete(socket))
   })
   server.on('clientError', (cause: NodeJS.ErrnoException, socket) => {
+    if (endsSoon(socket) && cause.code !== 'ECONNRESET') return
     if (!socket.writable || cause.code === 'ECONNRESET') return void socket.destroy()
-    const error =
-      cause.code === 'HPE_HEADER_OVERFLOW'
-        ? new WeirError(
-            'headers_too_large',
-            'Request line and headers are over 32 KiB. Send fewer or shorter headers; long labels belong into the body.',
-          )
-        : cause.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-          ? new WeirError('request_timeout', 'The head of the request did not come within 20 s.')
-          : new WeirError('bad_header', 'This is not a well-formed HTTP/1.1 request.')
+    const error = unreadable(cause, config)
     metrics.refusedUnread(error.code)
     const body = refusalBytes('openai-chat', error, '')
-    socket.end(
-      `HTTP/1.1 ${error.status} Bad Request\r\ncontent-type: application/json\r\nweir-error: ${error.code}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString()}`,
+    endSoon(
+      socket,
+      Buffer.from(
+        `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\ncontent-type: application/json\r\nweir-error: ${error.code}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString()}`,
+      ),
     )
   })
   await new Promise<void>((resolve, reject) => {
@@ -337,6 +367,7 @@ export const startProxy = async ({
     furnished.close()
     deadlines.close()
     forecast.close()
+    overload.close()
   }
   return {
     port,
@@ -346,6 +377,8 @@ export const startProxy = async ({
       const before = furnished
       furnished = furnish(next)
       config = next
+      bound(next)
+      copies.limitBytes = next.bodies.memory
       // Calls under way keep the pools they were given; idle ones go by their own time-outs.
       setTimeout(before.close, next.timeouts.total).unref()
       log.warn({}, 'The configuration was read anew.')
@@ -358,9 +391,9 @@ const ownPath = (url: string): boolean =>
   (url.startsWith('/healthz') || url.startsWith('/healthcheck') || url.startsWith('/readyz') || url.startsWith('/metrics')) &&
   /^\/(?:healthz|healthcheck|readyz|metrics)(?:\?|$)/.test(url)
 
-/** Two descriptors a call, 1,000 for everything else. */
-const inFlightCeiling = (): number => {
+/** How many files and sockets this process may open. */
+const descriptorLimit = (): number => {
   const report = process.report.getReport() as unknown as { userLimits?: { open_files?: { soft?: number | string } } }
   const soft = Number(report.userLimits?.open_files?.soft ?? 65_536)
-  return Number.isFinite(soft) ? Math.max(64, Math.floor((soft - 1000) / 2)) : 32_268
+  return Number.isFinite(soft) ? soft : 65_536
 }

@@ -20,23 +20,27 @@ import {
 } from '../core/exchange.js'
 import { encodeParts } from '../core/exchange-parts.js'
 import { kindOfStatus } from '../core/providers/error-status.js'
+import type { ReadingBounds } from '../core/providers/read-answer.js'
 import type { Asked } from '../core/providers/read-request.js'
 import type { Route } from '../core/providers/routes.js'
 import { maskSecrets } from '../core/redact.js'
 import type { Durability, JournalWriter } from '../journal/port.js'
 import { Attempts, saidOf } from './attempts.js'
-import { BodyCopy } from './body-copy.js'
+import { BodyCopy, type CopyPool } from './body-copy.js'
 import type { CacheUse, Tap } from './cache-use.js'
 import type { Place } from './admit/key-places.js'
 import type { Call, Target } from './call.js'
 import type { Drain } from './drains.js'
 import type { LimitUse } from './limit-use.js'
+import { fitBodies } from './limits/fit-bodies.js'
 import type { ProxyMetrics } from './metrics.js'
 
 export interface RecordDeps {
   readonly journal: JournalWriter
   readonly config: Config
   readonly metrics: ProxyMetrics
+  /** What the copies of all bodies hold together. */
+  readonly copies: CopyPool
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Milliseconds of a clock that only goes forward. */
@@ -98,6 +102,10 @@ export const endingOf = (error: WeirError): Ending => ({
   error: { kind: kindOf(error.code), code: error.code, message: maskSecrets(error.message).slice(0, 4096) },
 })
 
+/** An event whose bodies leave so much of its limit fits, whatever else it tells: headers, attempts, usage as it came. */
+const shortHeadBytes = 256 * 1024
+/** What tells of two bodies in the head. */
+const bodyHeadsBytes = 512
 const noPieces: readonly Uint8Array[] = []
 const noRaw: readonly Raw[] = []
 const noneSaid: readonly string[] = []
@@ -235,6 +243,7 @@ export class CallRecord {
 
   /** From here on only the length and the hash of what passes are kept: what it says is stored with the parts. */
   countOnly(): void {
+    this.#releaseCopies()
     this.request = new BodyCopy(!this.#omits('req'), 0, null)
     this.response = new BodyCopy(!this.#omits('res'), 0, null)
   }
@@ -250,12 +259,23 @@ export class CallRecord {
       !omit,
       store ? limit : 0,
       spill === null || !store ? null : () => join(spill, `${this.#spillName()}.${side}`),
+      this.#deps.copies,
     )
+  }
+
+  #releaseCopies(): void {
+    this.request?.release()
+    this.response?.release()
   }
 
   #spillName(): string {
     const day = new Date(this.startedAtMs).toISOString().slice(0, 10).replaceAll('-', '')
     return `${this.call?.tenant ?? 'default'}/${day}/${this.id}`
+  }
+
+  /** How far its answer is read. */
+  get reading(): ReadingBounds {
+    return this.#deps.config.reading
   }
 
   get durability(): Durability {
@@ -403,21 +423,34 @@ export class CallRecord {
       cache: this.cache?.status ?? null,
       sentUs: this.#marks.sent,
     })
-    if (this.rowless) return done(null)
+    if (this.rowless) {
+      this.#releaseCopies()
+      return done(null)
+    }
     const keep = !this.#deps.journal.state.shedsBodies
-    const reqBody = keep ? (this.request?.pieces(this.call?.contentEncoding ?? null) ?? null) : null
-    const resBody = keep ? (this.response?.pieces(this.responseEncoding) ?? null) : null
+    const settled = this.#settledText ?? JSON.stringify(this.#settled())
+    let reqBody = keep ? (this.request?.pieces(this.call?.contentEncoding ?? null) ?? null) : null
+    let resBody = keep ? (this.response?.pieces(this.responseEncoding) ?? null) : null
+    let learned = this.#learned(ending, bodyHead(reqBody), bodyHead(resBody))
+    const most = this.#deps.config.journal.event
+    if ((reqBody?.length ?? 0) + (resBody?.length ?? 0) + shortHeadBytes > most) {
+      const headBytes = Buffer.byteLength(settled) + Buffer.byteLength(JSON.stringify(learned)) + bodyHeadsBytes
+      ;[reqBody, resBody] = fitBodies(reqBody, resBody, most - headBytes)
+      learned = { ...learned, reqBody: bodyHead(reqBody), resBody: bodyHead(resBody) }
+    }
     this.#deps.journal.append(
       'end',
       this.id,
       this.#tenant,
-      encodeParts(
-        this.#settledText ?? JSON.stringify(this.#settled()),
-        this.#learned(ending, bodyHead(reqBody), bodyHead(resBody)),
-        [...(reqBody?.pieces ?? noPieces), ...(resBody?.pieces ?? noPieces)],
-      ),
+      encodeParts(settled, { ...learned, reqBody: bodyHead(reqBody), resBody: bodyHead(resBody) }, [
+        ...(reqBody?.pieces ?? noPieces),
+        ...(resBody?.pieces ?? noPieces),
+      ]),
       this.durability,
-      done,
+      (failure) => {
+        this.#releaseCopies()
+        done(failure)
+      },
     )
   }
 

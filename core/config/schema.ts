@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { priceOverride } from '../prices/override.js'
+import { ceilings } from './ceilings.js'
 import { clickhouse } from './clickhouse.js'
 import { exportDestination } from './export-destination.js'
 import { kafka } from './kafka.js'
 import { limitPolicy } from './limit-policy.js'
 import { provider } from './provider.js'
+import { reading } from './reading.js'
 import { target } from './target.js'
-import { allowedOrigin, days, duration, journalLimit, size } from './units.js'
+import { allowedOrigin, days, duration, share, size } from './units.js'
 import { weirKey } from './weir-key.js'
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'accepted form: lower-case letters, digits, ., _ and -, at most 64')
@@ -70,32 +72,16 @@ export const file = z.strictObject({
         .describe('Helicone-* beside the Weir-* headers of an answer. auto: when the request used one.'),
     })
     .prefault({}),
-  ceilings: z
-    .strictObject({
-      body: size.default(256 * 1024 ** 2).describe('Longest request body that is read; over it 413.'),
-      inFlight: z
-        .number()
-        .int()
-        .positive()
-        .nullable()
-        .default(null)
-        .describe('Calls at once; over it 503. null: by the limit of open files.'),
-      inFlightPerKey: z
-        .number()
-        .int()
-        .positive()
-        .default(200)
-        .describe('Calls at once of one Weir key, in each proxy; over it 429.'),
-      targets: z.number().int().min(1).max(8).default(8).describe('Targets of one call.'),
-      attempts: z.number().int().min(1).max(20).default(10).describe('Attempts of one call, over all its targets; at most 20.'),
-    })
-    .prefault({}),
+  ceilings: ceilings.prefault({}),
   timeouts: z
     .strictObject({
       connect: duration.default(10_000).describe('From the first try to an open connection, TLS included.'),
       ttft: duration.default(600_000).describe('To the first content of the answer.'),
       idle: duration.default(300_000).describe('Between two pieces of an answer.'),
       total: duration.default(1_800_000).describe('Of the whole call.'),
+      head: duration
+        .default(20_000)
+        .describe('From the first byte of a connection, or of a request on it, to the end of its head.'),
       uploadIdle: duration.default(30_000).describe('Between two pieces of a request body.'),
       slowReader: duration.default(120_000).describe('A client that takes nothing for this long is let go.'),
     })
@@ -104,6 +90,9 @@ export const file = z.strictObject({
     .strictObject({
       store: z.boolean().default(true).describe('Keep what was asked and answered; figures are kept anyway.'),
       limit: size.default(1024 ** 2).describe('Kept of each side: the first three quarters and the last quarter of it.'),
+      memory: size
+        .default(256 * 1024 ** 2)
+        .describe('Of all copies in memory, until they are in the journal; over it the next ones are cut.'),
       spill: z.string().nullable().default(null).describe('Folder that gets longer bodies whole; null: nobody does.'),
     })
     .prefault({}),
@@ -119,15 +108,20 @@ export const file = z.strictObject({
         .enum(['off', 'standard', 'strict'])
         .default('standard')
         .describe('What a power loss may take: about 30 s, 50 ms, nothing. A killed process loses nothing in any of them.'),
-      limit: journalLimit
+      limit: share
         .default({ percent: 10 })
         .describe('Of the disk (then 2 to 20 GiB), or a size. From 80 % on bodies are left out.'),
+      event: size
+        .refine((bytes) => bytes >= 64 * 1024 && bytes <= 7 * 1024 ** 2, 'accepted: 64KiB to 7MiB')
+        .default(4 * 1024 ** 2)
+        .describe('Of the record of one call; what was said is cut for it, figures never.'),
       full: z
         .enum(['forward', 'refuse'])
         .default('forward')
         .describe('A full journal: calls go on without a row (counted), or are refused with 503.'),
     })
     .prefault({}),
+  reading: reading.prefault({}),
   cache: z
     .strictObject({
       memory: size

@@ -10,10 +10,11 @@ export const size = z
     const [, digits = '0', , unit = 'B'] = /^(\d+(\.\d+)?)(\w+)$/.exec(text) ?? []
     return Math.round(Number(digits) * (sizeUnits[unit] ?? 1))
   })
-export const journalLimit = z.union([
+/** Of something that has a size of its own. */
+export const share = z.union([
   z
     .string()
-    .regex(/^\d{1,2}%$/, 'accepted form: a percentage of the disk, as 10%, or a size, as 2GiB')
+    .regex(/^\d{1,2}%$/, 'accepted form: a percentage, as 10%, or a size, as 2GiB')
     .transform((text) => ({ percent: Number(text.slice(0, -1)) })),
   size.transform((bytes) => ({ bytes })),
 ])

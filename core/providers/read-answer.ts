@@ -37,6 +37,18 @@ export interface Answering {
   readonly errorType?: string | null | undefined
   /** Header `x-ms-served-model`: what an Azure deployment stands for, where the body does not say (wire.md §4). */
   readonly servedModel?: string | null | undefined
+  /** How far it is read; without, as far as by default. */
+  readonly bounds?: ReadingBounds | undefined
+}
+
+/** Beyond these an answer is not read; bytes that pass beside it are another matter. */
+export interface ReadingBounds {
+  /** Bytes of an event, line or array element, and of a frame of AWS. */
+  readonly event: number
+  readonly frame: number
+  /** Bytes that come out of a compressed answer, and as a multiple of what went in. */
+  readonly inflated: number
+  readonly ratio: number
 }
 
 /** Bodies up to here are parsed whole; those of floats and pictures, which tell nothing but at their edges, are scanned much earlier. */
@@ -92,7 +104,7 @@ const isTranscript = (type: string, text: string, status: number): boolean =>
 
 /** The framing of the bytes, by label; where the label does not say, by the first byte that is not a space. */
 const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: FamilyReader): Splitter => {
-  const { family, streaming, status, contentType } = answering
+  const { family, streaming, status, contentType, bounds } = answering
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
   const note = (word: string): void => seen.note(word)
   const onEvent = (data: string, name: string | null): void => reader.event(data, name)
@@ -105,21 +117,21 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
     .replace(/^\u00EF\u00BB\u00BF/, '')
     .trimStart()
   // Labelled as a stream in spite of what it is, as errors and answers to who asked for none are: no event begins so.
-  if (type === 'text/event-stream') return text.startsWith('{') ? json() : sseSplitter(onEvent, note)
+  if (type === 'text/event-stream') return text.startsWith('{') ? json() : sseSplitter(onEvent, note, bounds?.event)
   // And the other way round: no JSON begins like a field of an event.
-  if (isJsonType(type) && /^[deir:]/.test(text)) return sseSplitter(onEvent, note)
+  if (isJsonType(type) && /^[deir:]/.test(text)) return sseSplitter(onEvent, note, bounds?.event)
   // Without a label: no frame is so long that its first byte is another, and no JSON begins so.
   if (type === 'application/vnd.amazon.eventstream' || (type === '' && family === 'bedrock' && first[0] === 0))
-    return awsEventStreamSplitter(onEvent, note)
+    return awsEventStreamSplitter(onEvent, note, bounds?.frame)
   // Or by none, or as what a single body is.
   if (lineTypes.has(type) || ((family === 'ollama' || family === 'cohere') && streaming && status < 400 && text.startsWith('{')))
-    return ndjsonSplitter(onEvent, note)
+    return ndjsonSplitter(onEvent, note, bounds?.event)
   if (isJsonType(type) && family !== 'gemini') return json()
   if (answering.api === 'transcription' && isTranscript(type, text, status)) return plainText((units) => seen.delivered(units))
-  if (text.startsWith('[') && family === 'gemini') return jsonArraySplitter(onEvent, note)
+  if (text.startsWith('[') && family === 'gemini') return jsonArraySplitter(onEvent, note, bounds?.event)
   if (isJsonType(type)) return json()
   if (text.startsWith('{') || text.startsWith('[')) return json()
-  if (/^(?:data|event|id|retry)?:/.test(text) && (streaming || type === '')) return sseSplitter(onEvent, note)
+  if (/^(?:data|event|id|retry)?:/.test(text) && (streaming || type === '')) return sseSplitter(onEvent, note, bounds?.event)
   if (text.startsWith('<') && (type === 'text/html' || type === '')) {
     seen.note('html')
     // routing.md §3: HTML where JSON or SSE is due is a server's failure, whatever its status says.
@@ -167,6 +179,7 @@ class SideReader implements AnswerReader {
     this.#reader = readerOf(answering, this.#seen)
     if (answering.servedModel) this.#seen.model(answering.servedModel)
     if (answering.status >= 400) this.#seen.error = errorOfStatus(answering.status)
+    const { bounds } = answering
     const codings = codingsOf(answering.contentEncoding)
     this.#encoded = codings.length > 0
     if (this.#encoded && !isReadable(codings)) {
@@ -179,6 +192,7 @@ class SideReader implements AnswerReader {
             codings,
             (chunk) => this.#read(chunk),
             (word) => this.#seen.note(word),
+            bounds === undefined ? undefined : { bytes: bounds.inflated, ratio: bounds.ratio },
           )
         : null
   }

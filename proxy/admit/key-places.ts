@@ -10,11 +10,11 @@ export interface Place {
 /** Counts the calls of each Weir key that are under way, in this process. */
 export interface KeyPlaces {
   /**
-   * @param most Of one key; a tenant's keys count for themselves.
+   * @param most Of one key; a tenant's keys count for themselves. `null` = as many as come.
    * @returns `null` for a call without a Weir key: it is not counted.
    * @throws WeirError `too_many_in_flight` when the key has no room.
    */
-  take(call: Pick<Call, 'tenant' | 'weirKey' | 'identity'>, most: number): Place | null
+  take(call: Pick<Call, 'tenant' | 'weirKey' | 'identity'>, most: number | null): Place | null
 }
 
 class Crowd {
@@ -47,7 +47,7 @@ export const keyPlaces = (): KeyPlaces => {
         })
         ofTenant.set(keyId, crowd)
       }
-      if (crowd.count >= most)
+      if (most !== null && crowd.count >= most)
         throw new WeirError(
           'too_many_in_flight',
           `${crowd.count} calls of this Weir key are under way; at most ${most} may be at once (ceilings.inFlightPerKey in weir.yaml).`,

@@ -8,7 +8,7 @@ import type { Deadlines, Watched } from '../deadlines.js'
 /** A request body, whole: in memory, or in an unlinked file from which it can be read any number of times. */
 export interface HeldBody {
   readonly length: number
-  /** The whole body, or the first 1 MiB of a spilled one. */
+  /** The whole body, or the beginning of a spilled one: 1 MiB, less when memory is short. */
   readonly head: Buffer
   readonly spilled: boolean
   /** For the upstream: a buffer, or a fresh stream over the file. */
@@ -29,14 +29,17 @@ export interface BodyRules {
   readonly limitBytes: number
   /** More than this of one body goes to a file. */
   readonly memoryBytes: number
-  /** Bytes held by all calls together; when full, bodies go to files. */
-  readonly pool: { held: number; readonly limitBytes: number }
+  /** Bytes held by all calls together; over `poolBytes` bodies go to files. */
+  readonly pool: { held: number }
+  readonly poolBytes: number
   readonly spillDir: string
   readonly idleMs: number
   readonly deadlines: Deadlines
 }
 
 const headBytes = 1024 ** 2
+/** Of a spilled body when memory is full: enough for the model and what else stands at its beginning. */
+const leastHeadBytes = 64 * 1024
 
 const declaredLength = (req: IncomingMessage): number => Number(req.headers['content-length'] ?? Number.NaN)
 
@@ -63,6 +66,9 @@ export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules)
     const chunks: Buffer[] = []
     let length = 0
     let file: SpillFile | null = null
+    /** Bytes of it in memory; those of a spilled one are of its head. */
+    let held = 0
+    let mostHead = headBytes
     let settled = false
     const idle: Watched = {
       slot: -1,
@@ -82,13 +88,30 @@ export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules)
     const fail = (cause: Error): void => {
       if (!settle()) return
       file?.release()
-      if (file === null) rules.pool.held -= length
+      rules.pool.held -= held
       reject(cause)
     }
+    const hold = (chunk: Buffer): void => {
+      chunks.push(chunk)
+      held += chunk.length
+      rules.pool.held += chunk.length
+    }
     const toFile = (): void => {
-      file = new SpillFile(rules.spillDir, fail)
-      for (const chunk of chunks) file.write(chunk)
-      rules.pool.held -= length
+      try {
+        file = new SpillFile(rules.spillDir, fail)
+      } catch (cause) {
+        return fail(noRoom(rules.spillDir, cause))
+      }
+      rules.pool.held -= held
+      held = 0
+      mostHead =
+        rules.pool.held + headBytes > rules.poolBytes
+          ? leastHeadBytes
+          : Math.max(leastHeadBytes, Math.min(headBytes, rules.memoryBytes))
+      for (const chunk of chunks.splice(0)) {
+        file.write(chunk)
+        if (held < mostHead) hold(ownPart(chunk, mostHead - held))
+      }
     }
     const onData = (chunk: Buffer): void => {
       idle.dueAt = rules.deadlines.now() + rules.idleMs
@@ -96,22 +119,30 @@ export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules)
       length += chunk.length
       if (length > rules.limitBytes) return fail(tooLarge(rules.limitBytes))
       if (file !== null) {
-        if (length - chunk.length < headBytes) chunks.push(chunk)
+        if (held < mostHead) hold(ownPart(chunk, mostHead - held))
         if (!file.write(chunk)) {
           req.pause()
           file.onDrain = () => req.resume()
         }
         return
       }
-      chunks.push(chunk)
-      rules.pool.held += chunk.length
-      if (length > rules.memoryBytes || declared > rules.memoryBytes || rules.pool.held > rules.pool.limitBytes) toFile()
+      hold(chunk)
+      if (length > rules.memoryBytes || declared > rules.memoryBytes || rules.pool.held > rules.poolBytes) toFile()
     }
     const onEnd = (): void => {
       if (!settle()) return
       if (file === null) return resolve(inMemory(chunks, length, rules.pool))
       const spilled = file
-      spilled.whenWritten(() => resolve(inFile(spilled, Buffer.concat(chunks).subarray(0, headBytes), length)))
+      const release = (): void => {
+        spilled.release()
+        rules.pool.held -= held
+        held = 0
+      }
+      spilled.whenWritten((failed) => {
+        if (failed === null) return resolve(inFile(spilled, Buffer.concat(chunks, held), length, release))
+        release()
+        reject(failed)
+      })
     }
     const onClose = (): void => {
       if (!req.complete) fail(new ClientGone())
@@ -122,6 +153,18 @@ export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules)
     req.on('error', () => fail(new ClientGone()))
   })
 }
+
+const noRoom = (dir: string, cause: unknown): WeirError => {
+  const { code = 'unknown' } = cause as NodeJS.ErrnoException
+  return new WeirError(
+    'saturated',
+    `The request body does not fit into memory (ceilings.bodyMemory, ceilings.bodiesMemory in weir.yaml), and ${dir} takes no file (${code}). Make room there.`,
+    { cause },
+  )
+}
+
+/** A long chunk is not kept for its beginning. */
+const ownPart = (chunk: Buffer, most: number): Buffer => (chunk.length <= most ? chunk : Buffer.from(chunk.subarray(0, most)))
 
 const inMemory = (chunks: readonly Buffer[], length: number, pool: { held: number }): HeldBody => {
   const whole = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)
@@ -141,12 +184,12 @@ const inMemory = (chunks: readonly Buffer[], length: number, pool: { held: numbe
 /** Whoever sent the body destroys its stream, which closes the file whatever `autoClose` says: it is needed for the next attempt. */
 const keptOpen = { open, read, close: (_: number, done: (cause: null) => void) => done(null) }
 
-const inFile = (file: SpillFile, head: Buffer, length: number): HeldBody => ({
+const inFile = (file: SpillFile, head: Buffer, length: number, release: () => void): HeldBody => ({
   length,
   head,
   spilled: true,
   open: () => createReadStream('', { fd: file.fd, start: 0, autoClose: false, fs: keptOpen }),
-  release: () => file.release(),
+  release,
 })
 
 /** The same body with other bytes, which are in memory. Released with it. */
@@ -160,6 +203,9 @@ export const replaced = (body: HeldBody, bytes: Buffer): HeldBody => ({
 
 let spillNumber = 0
 
+/** Chunks that wait for the disk; the client waits with the next ones. */
+const mostQueued = 4
+
 /** A file without a name: gone with the process, whatever happens. */
 class SpillFile {
   readonly fd: number
@@ -167,8 +213,10 @@ class SpillFile {
   #queue: Buffer[] = []
   #writing = false
   #at = 0
-  #whenWritten: (() => void) | null = null
+  #whenWritten: ((failed: Error | null) => void) | null = null
+  #failed: Error | null = null
   #released = false
+  readonly #dir: string
   readonly #fail: (cause: Error) => void
 
   constructor(dir: string, fail: (cause: Error) => void) {
@@ -176,6 +224,7 @@ class SpillFile {
     const path = join(dir, `${process.pid}-${++spillNumber}`)
     this.fd = openSync(path, 'wx+', 0o600)
     unlinkSync(path)
+    this.#dir = dir
     this.#fail = fail
   }
 
@@ -183,21 +232,21 @@ class SpillFile {
   write(chunk: Buffer): boolean {
     this.#queue.push(chunk)
     this.#next()
-    return this.#queue.length < 16
+    return this.#queue.length < mostQueued
   }
 
   #next(): void {
-    if (this.#writing || this.#released) return
+    if (this.#writing || this.#released || this.#failed !== null) return
     const chunk = this.#queue.shift()
     if (chunk === undefined) {
-      this.#whenWritten?.()
+      this.#whenWritten?.(null)
       this.#whenWritten = null
       return
     }
     this.#writing = true
     write(this.fd, chunk, 0, chunk.length, this.#at, (cause, written) => {
       this.#writing = false
-      if (cause !== null) return this.#fail(new WeirError('internal', 'The request body could not be kept on disk.', { cause }))
+      if (cause !== null) return this.#broke(noRoom(this.#dir, cause))
       this.#at += written
       if (written < chunk.length) this.#queue.unshift(chunk.subarray(written))
       else if (this.#queue.length === 0 && this.onDrain !== null) {
@@ -209,7 +258,17 @@ class SpillFile {
     })
   }
 
-  whenWritten(done: () => void): void {
+  /** The whole body may have come by now: whoever waits for it is told, or the call that is still sending. */
+  #broke(cause: Error): void {
+    this.#failed = cause
+    this.#queue = []
+    if (this.#whenWritten === null) return this.#fail(cause)
+    this.#whenWritten(cause)
+    this.#whenWritten = null
+  }
+
+  whenWritten(done: (failed: Error | null) => void): void {
+    if (this.#failed !== null) return done(this.#failed)
     this.#whenWritten = done
     this.#next()
   }

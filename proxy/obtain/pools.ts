@@ -14,6 +14,13 @@ export interface Pools {
   close(): Promise<void>
 }
 
+interface PoolRules {
+  readonly connectMs: number
+  /** Of the head of an answer; a longer one is none. */
+  readonly headerBytes: number
+  readonly guard: Guard
+}
+
 const mostPools = 512
 /** Of addresses that callers gave. */
 const mostOfCallers = 128
@@ -23,7 +30,7 @@ const mostOfCallers = 128
  * an address that a caller gave serves once, and meets no socket of a provider's. No timeout of undici's is left on: `deadlines.ts` rules.
  * The least recently used pool goes when there are 512, of callers' 128.
  */
-export const openPools = (connectMs: number, guard: Guard): Pools => {
+export const openPools = ({ connectMs, headerBytes, guard }: PoolRules): Pools => {
   const pools = new Map<string, Pool>()
   const ofCallers = new Map<string, Pool>()
   const open = ({ origin, byCaller }: Addressed, pipelining: 0 | 1): Pool =>
@@ -35,7 +42,7 @@ export const openPools = (connectMs: number, guard: Guard): Pools => {
       keepAliveTimeoutThreshold: 1000,
       headersTimeout: 0,
       bodyTimeout: 0,
-      maxHeaderSize: 64 * 1024,
+      maxHeaderSize: headerBytes,
       connect: guardedConnector(guard, origin, guard.reachOf(origin, byCaller === true), connectMs),
       allowH2: false,
     })

@@ -52,7 +52,7 @@ const mostOrigins = 256
  * is watched; `selfHandleResponse`, because the middleware leaves the upstream open when the client leaves before the head.
  */
 export const relayBy = ({ config, deadlines, delivery, guard }: RelayDeps): Relay => {
-  const agents = guardedAgents(guard)
+  const agents = guardedAgents({ guard, headerBytes: config.ceilings.upstreamHeaders })
   const middlewares = new Map<string, RequestHandler<RelayRequest, ServerResponse>>()
   const middlewareFor = ({ origin, byCaller = false }: Addressed): RequestHandler<RelayRequest, ServerResponse> => {
     const key = byCaller ? `by caller ${origin}` : origin
@@ -98,20 +98,39 @@ export const relayBy = ({ config, deadlines, delivery, guard }: RelayDeps): Rela
       const reply = await new Promise<Reply>((resolve, reject) => {
         const host = target.origin.slice(target.origin.indexOf('//') + 2)
         const relayRequest = req as RelayRequest
-        // Data is counted and hashed beside the middleware's own pipe, which rules the flow.
-        req.on('data', (chunk: Buffer) => record.request?.push(chunk))
+        const { ttft, uploadIdle } = config.timeouts
         let proxyRequest: ClientRequest | null = null
         let answered = false
+        /** The upstream takes nothing: its time runs, not the client's. */
+        const isHeldUp = (): boolean => proxyRequest?.writableNeedDrain === true
+        let heldUpSince: number | null = null
         const watch: Watched = {
           slot: -1,
-          dueAt: deadlines.now() + config.timeouts.ttft,
-          expired: () => {
+          dueAt: deadlines.now() + (req.complete ? ttft : uploadIdle),
+          expired: (now) => {
+            if (!req.complete && isHeldUp() && now - (heldUpSince ??= now) + uploadIdle < ttft) {
+              watch.dueAt = now + uploadIdle
+              return
+            }
             if (!answered)
-              reject(new WeirError('timeout_ttft', `${host} did not begin to answer within ${config.timeouts.ttft} ms.`))
+              reject(
+                req.complete || isHeldUp()
+                  ? new WeirError('timeout_ttft', `${host} did not begin to answer within ${ttft} ms.`)
+                  : new WeirError('request_timeout', `The request body stood still for ${uploadIdle} ms.`),
+              )
             proxyRequest?.destroy()
           },
         }
         deadlines.add(watch)
+        // Data is counted and hashed beside the middleware's own pipe, which rules the flow.
+        req.on('data', (chunk: Buffer) => {
+          record.request?.push(chunk)
+          heldUpSince = null
+          if (!answered) watch.dueAt = deadlines.now() + uploadIdle
+        })
+        req.on('end', () => {
+          if (!answered) watch.dueAt = deadlines.now() + ttft
+        })
         const settled = (): void => {
           answered = true
           deadlines.remove(watch)

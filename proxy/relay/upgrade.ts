@@ -1,10 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Config } from '../../core/config.js'
 import { WeirError } from '../../core/errors.js'
 import { errorOfStatus } from '../../core/providers/classify-error.js'
 import { checkAllowed, checkProviderAllowed } from '../admit/allowed.js'
 import type { House } from '../serve.js'
 import { UnmatchedPath, familyOfPath } from '../identify/locate.js'
+import { endSoon } from '../limits/end-soon.js'
 import { ownHeaders } from '../own-headers.js'
 import { endingOf, type CallRecord } from '../record.js'
 import { refusalBytes, refusalHeaders } from '../refuse.js'
@@ -16,7 +19,7 @@ import { headersOf, type Relay, type RelayRequest } from './relay.js'
 export interface UpgradeDeps {
   readonly house: Pick<House, 'open' | 'identify' | 'doorkeeper' | 'takePlace' | 'limitRelayed' | 'closed' | 'failed'>
   readonly relay: Relay
-  readonly connectMs: number
+  readonly config: Config
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -25,6 +28,14 @@ const rawHead = (status: number, text: string, flat: readonly string[], body: Bu
   let head = `HTTP/1.1 ${status} ${text}\r\n`
   for (let i = 0; i < flat.length; i += 2) head += `${flat[i] as string}: ${flat[i + 1] as string}\r\n`
   return `${head}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`
+}
+
+/** What nobody takes may be held for so long. A quiet connection is another matter: nothing waits for its client. */
+const letGoOfSlowReader = (socket: Socket, ms: number): void => {
+  socket.setTimeout(ms)
+  socket.on('timeout', () => {
+    if (socket.writableLength > 0) socket.destroy()
+  })
 }
 
 /** The middleware writes these headers as the head of its answer, once our listeners have run. */
@@ -39,7 +50,7 @@ const dress = (headers: IncomingHttpHeaders, record: CallRecord): void => {
  * read beside the relay, and each response leaves a row of its own. An upgrade the upstream refuses passes as it came.
  */
 export const upgradeBy =
-  ({ house, relay, connectMs, now }: UpgradeDeps) =>
+  ({ house, relay, config, now }: UpgradeDeps) =>
   (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const record = house.open()
     let over = false
@@ -60,7 +71,8 @@ export const upgradeBy =
       finish(endingOf(error), () => {
         const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
         const body = refusalBytes(family, error, record.id)
-        socket.end(
+        endSoon(
+          socket,
           Buffer.concat([
             Buffer.from(
               rawHead(error.status, 'Refused', [...refusalHeaders(family, error), ...ownHeaders(record, true)], body),
@@ -73,7 +85,7 @@ export const upgradeBy =
     }
     // A client that vanishes must not end the process.
     socket.on('error', () => undefined)
-    void open(req, socket, head, record, { relay, house, connectMs, now }, finish).catch(refuse)
+    void open(req, socket, head, record, { relay, house, config, now }, finish).catch(refuse)
   }
 
 const open = async (
@@ -81,7 +93,7 @@ const open = async (
   socket: Duplex,
   head: Buffer,
   record: CallRecord,
-  { relay, house, connectMs, now }: UpgradeDeps,
+  { relay, house, config, now }: UpgradeDeps,
   finish: (ending: ReturnType<typeof endingOf>, then: () => void) => void,
 ): Promise<void> => {
   const call = house.identify(req, record.id)
@@ -98,7 +110,12 @@ const open = async (
   else checkProviderAllowed(call, provider)
   const limited = house.limitRelayed(record)
   if (limited !== null) await limited
-  await record.start()
+  const failure = await record.start()
+  if (failure !== null) {
+    if (record.durability === 'strict' || config.journal.full === 'refuse')
+      throw new WeirError('journal_unavailable', `The journal cannot take the call: ${failure.message}`, { cause: failure })
+    record.warnings.push('journal-full')
+  }
   const host = target.origin.slice(target.origin.indexOf('//') + 2)
   const request = req as RelayRequest
   let status = 101
@@ -139,6 +156,7 @@ const open = async (
               record.request?.push(chunk)
               tap?.client(chunk)
             })
+            letGoOfSlowReader(socket as Socket, config.timeouts.slowReader)
           })
           upstream.on('error', () => undefined)
           socket.on('close', () => upstream.destroy())
@@ -148,7 +166,8 @@ const open = async (
       answered: () => undefined,
       failed: (cause) => {
         // Once the upgrade has passed, the broken connection ends as any other: with its close.
-        if (tap === null) reject(upstreamError(cause, host, record.response !== null && record.response.length > 0, connectMs))
+        if (tap === null)
+          reject(upstreamError(cause, host, record.response !== null && record.response.length > 0, config.timeouts.connect))
       },
     }
     socket.on('close', () => {

@@ -45,9 +45,9 @@ const textHeaders = (frame: Buffer, from: number, to: number): ReadonlyMap<strin
 }
 
 /** Where the frame that begins at `at` ends; `null` when no frame begins there. Twelve bytes must follow. */
-export const frameEnd = (bytes: Buffer, at: number): number | null => {
+export const frameEnd = (bytes: Buffer, at: number, most = maxFrameBytes): number | null => {
   const total = bytes.readUInt32BE(at)
-  if (total < minFrameBytes || total > maxFrameBytes || bytes.readUInt32BE(at + 4) > total - minFrameBytes) return null
+  if (total < minFrameBytes || total > most || bytes.readUInt32BE(at + 4) > total - minFrameBytes) return null
   return crc32(bytes.subarray(at, at + 8)) === bytes.readUInt32BE(at + 8) ? at + total : null
 }
 
@@ -84,7 +84,7 @@ const dispatch = (frame: Buffer, onEvent: OnEvent, note: (note: string) => void)
  * A wrong checksum or an impossible length ends the reading: behind it nothing says where a frame begins. Notes: `bad_checksum`,
  * `bad_length`; `malformed` for a frame whose headers are none.
  */
-export const awsEventStreamSplitter = (onEvent: OnEvent, note: (note: string) => void): Splitter => {
+export const awsEventStreamSplitter = (onEvent: OnEvent, note: (note: string) => void, most = maxFrameBytes): Splitter => {
   let held = Buffer.alloc(0)
   let heldBytes = 0
   /** Of the frame that is held in part; 0 = not known yet. */
@@ -101,7 +101,7 @@ export const awsEventStreamSplitter = (onEvent: OnEvent, note: (note: string) =>
   /** @returns Where the frame at `at` ends, 0 when its prelude is not whole, -1 when it was refused. */
   const endOf = (bytes: Buffer, at: number): number => {
     if (bytes.length - at < preludeBytes) return 0
-    const end = frameEnd(bytes, at)
+    const end = frameEnd(bytes, at, most)
     if (end !== null) return end
     stop(crc32(bytes.subarray(at, at + 8)) === bytes.readUInt32BE(at + 8) ? 'bad_length' : 'bad_checksum')
     return -1

@@ -14,6 +14,12 @@ export interface Decoder {
 
 export const maxDecodedBytes = 64 * 1024 * 1024
 const maxRatio = 100
+/** How much may come out of each coding, in bytes and as a multiple of what went in. */
+export interface DecodeBounds {
+  readonly bytes: number
+  readonly ratio: number
+}
+const usual: DecodeBounds = { bytes: maxDecodedBytes, ratio: maxRatio }
 const ratioFromBytes = 1024 * 1024
 
 type Out = (chunk: Buffer) => void
@@ -94,10 +100,15 @@ const stageFor = (coding: string, out: Out, fail: () => void, note: (note: Decod
 }
 
 /**
- * A decoder for one or two codings. Bounds for what comes out of each: 64 MiB, and 100:1 once 1 MiB is out; beyond them reading stops
- * with the note `unreadable`, as it does at bytes that cannot be read. Whoever relays the bytes is never held up.
+ * A decoder for one or two codings. Bounds for what comes out of each: 64 MiB, and 100:1 once 1 MiB is out, or as told; beyond them
+ * reading stops with the note `unreadable`, as it does at bytes that cannot be read. Whoever relays the bytes is never held up.
  */
-export const decoder = (codings: readonly string[], out: Out, note: (note: DecodeNote) => void): Decoder => {
+export const decoder = (
+  codings: readonly string[],
+  out: Out,
+  note: (note: DecodeNote) => void,
+  most: DecodeBounds = usual,
+): Decoder => {
   let inBytes = 0
   /** In the order in which they are undone: the last coding that was applied is the first. */
   const stages: Engine[] = []
@@ -112,7 +123,7 @@ export const decoder = (codings: readonly string[], out: Out, note: (note: Decod
     }
     const bounded: Out = (chunk) => {
       outBytes += chunk.length
-      if (outBytes > maxDecodedBytes || (outBytes > ratioFromBytes && outBytes > inBytes * maxRatio))
+      if (outBytes > most.bytes || (outBytes > ratioFromBytes && outBytes > inBytes * most.ratio))
         giveUp(stages.slice(0, codings.length - place))
       else into(chunk)
     }

@@ -13,7 +13,7 @@ const isSpace = (byte: number): boolean => byte === 32 || byte === 10 || byte ==
  * Splits one top-level JSON array, in any pieces, into its elements (Gemini streams without `alt=sse`). Depth is counted outside of
  * strings only; nothing else of the syntax is checked, so a broken element reaches the reader and is noted there.
  */
-export const jsonArraySplitter = (onEvent: OnEvent, note: (note: string) => void): Splitter => {
+export const jsonArraySplitter = (onEvent: OnEvent, note: (note: string) => void, most = maxEventBytes): Splitter => {
   const held = new HeldBytes()
   let depth = 0
   let inString = false
@@ -29,13 +29,13 @@ export const jsonArraySplitter = (onEvent: OnEvent, note: (note: string) => void
   const flush = (tail: Buffer): void => {
     inElement = false
     if (skipping) skipping = false
-    else if (held.bytes + tail.length > maxEventBytes) skip()
+    else if (held.bytes + tail.length > most) skip()
     else onEvent(held.take(tail).trimEnd(), null)
   }
 
   const hold = (piece: Buffer): void => {
     if (skipping || piece.length === 0) return
-    if (held.bytes + piece.length > maxEventBytes) {
+    if (held.bytes + piece.length > most) {
       skip()
       skipping = true
     } else held.add(piece)

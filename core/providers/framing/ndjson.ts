@@ -6,7 +6,7 @@ const byteOrderMark = '\u00EF\u00BB\u00BF'
 const space = /^[ \t\r\n]+|[ \t\r\n]+$/g
 
 /** Splits JSON lines, ended by LF or CRLF; the last may lack its end. Empty lines are no events. */
-export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void): Splitter => {
+export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void, most = maxEventBytes): Splitter => {
   const held = new HeldBytes()
   let skipping = false
   let atStart = true
@@ -18,7 +18,7 @@ export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void): 
 
   const flush = (tail: Buffer): void => {
     if (skipping) skipping = false
-    else if (held.bytes + tail.length > maxEventBytes) skip()
+    else if (held.bytes + tail.length > most) skip()
     else {
       let text = held.take(tail)
       if (atStart && text.startsWith(byteOrderMark)) text = text.slice(byteOrderMark.length)
@@ -36,7 +36,7 @@ export const ndjsonSplitter = (onEvent: OnEvent, note: (note: string) => void): 
         start = stop + 1
       }
       if (start === chunk.length || skipping) return
-      if (held.bytes + chunk.length - start > maxEventBytes) {
+      if (held.bytes + chunk.length - start > most) {
         skip()
         skipping = true
       } else held.add(start === 0 ? chunk : chunk.subarray(start))

@@ -16,7 +16,7 @@ export interface Splitter {
   atBoundary(): boolean
 }
 
-/** The longest event that is read; a longer one is skipped with the note `event_too_large`. */
+/** The longest event that is read, unless told otherwise; a longer one is skipped with the note `event_too_large`. */
 export const maxEventBytes = 8 * 1024 * 1024
 
 const LF = 10
@@ -74,7 +74,7 @@ const dispatchPlain = (text: string, start: number, end: number, onEvent: OnEven
  *
  * Text stays latin1 until an event is parsed: making it costs a tenth of decoding UTF-8 to search it.
  */
-export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Splitter => {
+export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void, most = maxEventBytes): Splitter => {
   const held = new HeldBytes()
   let lineIsEmpty = true
   let skipLf = false
@@ -97,7 +97,7 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
 
   const flush = (text: string, chunk: Buffer, start: number, end: number): void => {
     if (skipping) skipping = false
-    else if (held.bytes + end - start > maxEventBytes) skip()
+    else if (held.bytes + end - start > most) skip()
     else if (held.bytes === 0) finish(text, start, end)
     else {
       const whole = held.take(chunk.subarray(start, end))
@@ -119,7 +119,7 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
       if (cr === -1 && held.bytes === 0 && lineIsEmpty && !skipping && !atStart)
         // Whole events, as providers send them: an empty line is LF LF.
         for (let end = text.indexOf('\n\n', start); end > start; end = text.indexOf('\n\n', start)) {
-          if (end - start < maxEventBytes) dispatchPlain(text, start, end, onEvent)
+          if (end - start <= most) dispatchPlain(text, start, end, onEvent)
           else note('event_too_large')
           start = at = end + 2
         }
@@ -145,7 +145,7 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void): Spl
         }
       }
       if (start < length && !skipping) {
-        if (held.bytes + length - start > maxEventBytes) {
+        if (held.bytes + length - start > most) {
           skip()
           skipping = true
         } else held.add(start === 0 ? chunk : chunk.subarray(start))

@@ -1,8 +1,8 @@
 import type { AnswerError, Raw } from '../../../core/exchange.js'
 import type { AnswerReader } from '../../../core/providers/answer.js'
 import { readAnswer } from '../../../core/providers/read-answer.js'
-import { WeirError } from '../../../core/errors.js'
 import { sortAnswerHeaders } from '../../answer-headers.js'
+import { withoutEnd } from '../../deliver/whole-answer.js'
 import type { Reply, ReplyBody, Sink, Target } from '../../call.js'
 import { ClientGone } from '../../admit/read-body.js'
 import type { Client, Leavable } from '../../client.js'
@@ -76,6 +76,7 @@ export class HeldAnswer implements Sink, ReplyBody, Leavable {
       contentEncoding,
       servedModel,
       errorType,
+      bounds: record.reading,
     })
   }
 
@@ -141,11 +142,9 @@ export class HeldAnswer implements Sink, ReplyBody, Leavable {
   /** Nothing more will come, and the upstream says that it is all. */
   #whole(): void {
     const { error, finishReason, notes } = this.#reader.facts()
-    const cut = error === null && this.streams && !this.#reader.terminal && finishReason === null && !notes.includes('unreadable')
-    this.#decide({
-      error,
-      cause: cut ? new WeirError('upstream_reset', 'The stream ended without its last event.') : null,
-    })
+    const lacksEnd = (this.streams && !this.#reader.terminal && finishReason === null) || notes.includes('unfinished')
+    const cut = this.status < 400 && error === null && lacksEnd && !notes.includes('unreadable')
+    this.#decide({ error, cause: cut ? withoutEnd() : null })
   }
 
   #check(): void {

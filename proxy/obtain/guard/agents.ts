@@ -9,9 +9,29 @@ export interface Agents {
   close(): void
 }
 
-const watchedAgent = (guard: Guard, reach: Reach, isTls: boolean, keepAlive: boolean): HttpAgent => {
+export interface AgentRules {
+  readonly guard: Guard
+  /** Of the head of an answer; a longer one is none. */
+  readonly headerBytes: number
+}
+
+/** Where Node takes a request over to a socket; its bound for the answer's head is read there, and set by no option of an agent. */
+interface TakesRequests {
+  addRequest(request: { maxHeaderSize?: number }, ...more: unknown[]): void
+}
+
+const watchedAgent = (
+  { guard, headerBytes }: AgentRules,
+  { reach, isTls, keepAlive }: { reach: Reach; isTls: boolean; keepAlive: boolean },
+): HttpAgent => {
   const options = { keepAlive, maxSockets: Infinity, maxFreeSockets: 64, timeout: 4000 }
   const agent = isTls ? new HttpsAgent(options) : new HttpAgent(options)
+  const taking = agent as unknown as TakesRequests
+  const addRequest = taking.addRequest.bind(agent)
+  taking.addRequest = (request, ...more) => {
+    request.maxHeaderSize = headerBytes
+    addRequest(request, ...more)
+  }
   const open = agent.createConnection.bind(agent)
   agent.createConnection = (asked, created) => {
     const watch = guard.watch(withoutBrackets(asked.host ?? 'localhost'), Number(asked.port ?? (isTls ? 443 : 80)), reach)
@@ -29,7 +49,7 @@ const watchedAgent = (guard: Guard, reach: Reach, isTls: boolean, keepAlive: boo
 }
 
 /** Agents of the pass-through lane, unlimited in sockets: the default ones queue in silence beyond 256. */
-export const guardedAgents = (guard: Guard): Agents => {
+export const guardedAgents = (rules: AgentRules): Agents => {
   const agents = new Map<string, HttpAgent>()
   return {
     for: (origin, reach, servesOnce) => {
@@ -37,7 +57,7 @@ export const guardedAgents = (guard: Guard): Agents => {
       const key = `${isTls} ${reach} ${servesOnce}`
       let agent = agents.get(key)
       if (agent === undefined) {
-        agent = watchedAgent(guard, reach, isTls, !servesOnce)
+        agent = watchedAgent(rules, { reach, isTls, keepAlive: !servesOnce })
         agents.set(key, agent)
       }
       return agent

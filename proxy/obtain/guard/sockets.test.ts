@@ -15,8 +15,8 @@ test.each(['pool', 'resend', 'agent'] as const)('an address is judged where its 
   const { port, connections } = await listenAt('127.0.0.1')
   const mine = await listenAt('127.0.0.1')
   const guard = guardBy({ config, providers: providersFrom(config), network: thisNetwork, ownPorts: new Set([mine.port]) })
-  const pools = openPools(1000, guard)
-  const agents = guardedAgents(guard)
+  const pools = openPools({ connectMs: 1000, headerBytes: 65_536, guard })
+  const agents = guardedAgents({ guard, headerBytes: 65_536 })
   onTestFinished(async () => {
     agents.close()
     await pools.close()
@@ -53,7 +53,7 @@ test.each(['pool', 'resend', 'agent'] as const)('an address is judged where its 
 
 test("pools for addresses of callers are few, and nobody else's", async () => {
   const guard = guardBy({ config, providers: providersFrom(config), network: thisNetwork, ownPorts: new Set() })
-  const pools = openPools(1000, guard)
+  const pools = openPools({ connectMs: 1000, headerBytes: 65_536, guard })
   onTestFinished(() => pools.close())
   const first = { origin: 'https://api.openai.com', byCaller: true }
   const ofProvider = pools.of({ origin: first.origin })
