@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Config } from '../core/config.js'
 import type { EventLog } from '../ingest/consume.js'
 import { openDeadLetters, type DeadLetters } from '../ingest/dead-letters.js'
-import { consumersOf } from '../ingest/main.js'
+import { consumersOf, storeConsumer } from '../ingest/main.js'
 import { kafkaDeadLetters } from '../ingest/kafka-dead-letters.js'
 import { kafkaAccess } from '../journal/kafka/access.js'
 import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
@@ -23,6 +23,8 @@ export interface OpenedLog {
 }
 
 const groupOf = (consumer: string): string => `weir.${consumer}`
+/** Who reads the topic into the store. */
+export const storeGroup = groupOf(storeConsumer)
 const none: ReadonlyMap<number, number> = new Map()
 
 /** Another process may do better: a role ends by what nobody catches, and its supervisor starts it anew. */

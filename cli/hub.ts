@@ -7,6 +7,7 @@ import { processMetrics } from '../core/process-metrics.js'
 import type { HubFacts } from '../web/api/house.js'
 import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
+import { backupJobs } from './backup/backup-jobs.js'
 import { demoCall } from './demo/demo-call.js'
 import { listen, urlOf } from './listen.js'
 import type { Log } from './log.js'
@@ -77,6 +78,17 @@ const startHub =
         return [own, pipeline.current().ingest.metrics]
       },
       reprice: repriceJobs({ db, dataDir: config.dataDir, ...inForce, log }),
+      backup:
+        config.clickhouseUrl === null
+          ? backupJobs({
+              db,
+              control,
+              dataDir: config.dataDir,
+              whilePaused: (work) => pipeline.current().ingest.whilePaused(work),
+              version: version(),
+              log,
+            })
+          : null,
       demoCall: wiring.demo ? () => demoCall(proxyUrl) : null,
       proxyUrl,
       sqlUrl: sqlPort === null ? null : urlOf(host, sqlPort),

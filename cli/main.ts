@@ -2,6 +2,7 @@
 import { nearest } from '../core/nearest.js'
 import type { Command } from './command.js'
 import { helpText, readLine, UsageError } from './command.js'
+import { hideSecretsOf } from './hide-secrets.js'
 import { isExpected, sentenceOf } from './start-error.js'
 import { version } from './version.js'
 
@@ -15,6 +16,9 @@ const commands: Readonly<Record<string, readonly [summary: string, load: () => P
   key: ['make a Weir key, for callers', () => import('./key.js')],
   reprice: ['price stored calls again, with the prices of now', () => import('./reprice.js')],
   migrate: ["bring the store's tables to this version", () => import('./migrate.js')],
+  backup: ['copy the running or stopped house into a folder', () => import('./backup.js')],
+  restore: ['make a data folder of a backup', () => import('./restore.js')],
+  journal: ['what waits in the journal; take over that of a dead host', () => import('./journal.js')],
   'replay-dlq': ['send events again that could not be stored', () => import('./replay-dlq.js')],
   doctor: ['check configuration, stores, ports, disk, destinations', () => import('./doctor.js')],
   config: ['check weir.yaml, print what is in force, or its JSON Schema', () => import('./config.js')],
@@ -65,8 +69,9 @@ const main = async (args: readonly string[]): Promise<number> => {
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (cause) {
-  process.stderr.write(`${cause instanceof UsageError ? cause.message : sentenceOf(cause)}\n`)
+  const hide = hideSecretsOf(process.env, process.cwd())
+  process.stderr.write(`${cause instanceof UsageError ? cause.message : hide(sentenceOf(cause))}\n`)
   if (process.env.WEIR_LOG_LEVEL === 'debug' || !(cause instanceof UsageError || isExpected(cause)))
-    process.stderr.write(`${(cause as Error).stack ?? ''}\n`)
+    process.stderr.write(`${hide((cause as Error).stack ?? '')}\n`)
   process.exitCode = cause instanceof UsageError ? 2 : 1
 }

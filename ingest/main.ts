@@ -66,6 +66,12 @@ export interface Ingest {
   health(): IngestHealth
   /** One registry, for `GET /metrics` of the hub. */
   readonly metrics: Registry
+  /**
+   * Runs work while nothing is stored, no roll-up is rebuilt and no call priced anew; what was begun is stored and committed before.
+   *
+   * @throws FolderOwnedError while a re-pricing writes; Error when ingest ends before its turn.
+   */
+  whilePaused<T>(work: () => Promise<T>): Promise<T>
   destinations(): readonly DestinationState[]
   /** The prices in force. */
   book(): PriceBook
@@ -256,6 +262,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
       causes: causes(),
       ingest: { lagSeconds: consumer.lagSeconds(), lagBytes, events, deadLetters: deadLetters.count() },
     }),
+    whilePaused: (work) => consumer.whilePaused(() => whileNoneReprices(db, config.dataDir, work)),
     metrics: metrics.registry,
     destinations,
     book: () => prices.book,

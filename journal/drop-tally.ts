@@ -13,10 +13,13 @@ export interface DropTally {
   told(): void
 }
 
-export const dropTally = (now: () => number): DropTally => {
+/** @param before Drops to tell that are not this writer's own; they are not in `total`. */
+export const dropTally = (now: () => number, before: readonly Drop[] = []): DropTally => {
   let total = 0
   let ended: string[] = []
-  const drops = new Map<string, { tenant: string; reason: string; n: number; fromMs: number; toMs: number }>()
+  const drops = new Map<string, { tenant: string; reason: string; n: number; fromMs: number; toMs: number }>(
+    before.map((drop, i) => [`${i}`, { ...drop }]),
+  )
   return {
     get total() {
       return total

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { acquireFolderLock } from '../core/folder-lock.js'
 import { uuidv7 } from '../core/ids.js'
+import type { Drop } from './checkpoint.js'
 import { nodeDisk, type Disk } from './disk.js'
 import { folderSize } from './folder-size.js'
 import type { Durability, JournalWriter } from './port.js'
@@ -21,6 +22,8 @@ interface Options {
   readonly segmentBytes?: number
   /** Each of its records may also lie elsewhere: they are looked up before they are stored. */
   readonly doubt?: boolean
+  /** Drops of another journal, to be told by this one. */
+  readonly drops?: readonly Drop[]
 }
 
 /**
@@ -47,6 +50,7 @@ export const openJournal = async (options: Options): Promise<JournalWriter> => {
       segmentMs: segmentLimits.ms,
       first: 1,
       doubt: options.doubt ?? false,
+      drops: options.drops ?? [],
       release: () => lock.release(),
     })
   } catch (cause) {

@@ -10,7 +10,7 @@ import { segmentWriter } from './segment-writer.js'
 import { segmentsIn, writersIn } from './writer-folder.js'
 import type { StoredRecord } from './segment-format.js'
 
-interface Left {
+export interface Left {
   /** Payloads of starts without an end, by id. */
   readonly open: ReadonlyMap<string, Buffer>
   /** The last record is a closing checkpoint. */
@@ -79,7 +79,7 @@ const folding = () => {
 }
 
 /** What a writer left open. Reads its newest segment, and older ones only where that one's checkpoint is torn. */
-const whatIsLeft = async (dir: string, segments: readonly number[]): Promise<Left> => {
+export const whatIsLeft = async (dir: string, segments: readonly number[]): Promise<Left> => {
   for (let first = segments.length - 1; ; first--) {
     const fold = folding()
     let base = first <= 0
@@ -102,7 +102,7 @@ const whatIsLeft = async (dir: string, segments: readonly number[]): Promise<Lef
 }
 
 /** The end of a call whose proxy died: what its start says, and that no more is known. */
-const lostEnd = (payload: Buffer): { readonly tenant: string; readonly payload: Uint8Array[] } => {
+export const lostEnd = (payload: Buffer): { readonly tenant: string; readonly payload: Uint8Array[] } => {
   const start = decodeExchange(payload)
   const { reqBody } = start
   return {

@@ -49,6 +49,8 @@ export interface WriterOptions {
   readonly open?: readonly (readonly [id: string, payload: Payload])[]
   /** Each of its records may also lie elsewhere. */
   readonly doubt?: boolean
+  /** Drops of another journal, to be told by this one. */
+  readonly drops?: Checkpoint['drops']
   readonly release: () => Promise<void>
 }
 
@@ -69,7 +71,7 @@ const rank: Record<Durability, number> = { off: 0, standard: 1, strict: 2 }
 export const segmentWriter = async (options: WriterOptions): Promise<JournalWriter> => {
   const { dir, writer, disk, now, limitBytes, measure, segmentBytes, segmentMs } = options
   const open = new ChurnMap<Payload>(options.open)
-  const drops = dropTally(now)
+  const drops = dropTally(now, options.drops)
   const retired = new Set<Promise<void>>()
   const configured = rank[options.durability]
 

@@ -246,6 +246,15 @@ export const repriceJobSchema = z.object({
 })
 export type RepriceJob = z.infer<typeof repriceJobSchema>
 
+export const backupJobSchema = z.object({
+  id: z.string().describe('also the name of the folder below `backup/` of the data folder'),
+  state: z.enum(['running', 'done', 'failed']),
+  files: count,
+  bytes: count,
+  error: z.string().nullable(),
+})
+export type BackupJob = z.infer<typeof backupJobSchema>
+
 export const attemptSchema = z.object({
   n: count,
   target: z.string(),

@@ -4,7 +4,7 @@ import type { ControlStore } from '../../control/store.js'
 import type { Access } from '../../core/access.js'
 import type { Config } from '../../core/config.js'
 import type { TenantId } from '../../core/tenant.js'
-import type { Cause, Destination, Health, RepriceJob } from './contract.js'
+import type { BackupJob, Cause, Destination, Health, RepriceJob } from './contract.js'
 
 /** The part of a logger that is used here; pino's fits. */
 export interface Log {
@@ -32,6 +32,13 @@ export interface RepriceJobs {
   stop(whose: TenantId | null, id: string): Promise<void>
 }
 
+/** Copies of the running house, made where ingest runs, on its disk. One at a time; the last one is known. */
+export interface BackupJobs {
+  /** @returns `null` while another one runs. */
+  begin(): BackupJob | null
+  find(id: string): BackupJob | null
+}
+
 /** What the web server is given by the wiring. */
 export interface House {
   readonly config: Config
@@ -54,6 +61,8 @@ export interface House {
   readonly demoCall: (() => Promise<{ readonly id: string }>) | null
   /** `null` where nothing is ingested. */
   readonly reprice: RepriceJobs | null
+  /** `null` where the store is not embedded, or nothing is ingested. */
+  readonly backup: BackupJobs | null
   readonly proxyUrl: string
   readonly sqlUrl: string | null
 }

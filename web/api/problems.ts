@@ -64,6 +64,7 @@ export const problems = {
   unknown_job: { status: 404, title: 'There is no such job', advice: 'Begin it again: what it has done is not done twice.' },
   no_ingest: { status: 404, title: 'Nothing is ingested here', advice: 'Ask the hub, or run `weir reprice` where ingest runs.' },
   method_not_allowed: { status: 405, title: 'This method is not taken here', advice: 'See /api/openapi.json for which are.' },
+  backup_running: { status: 409, title: 'A backup is under way', advice: 'Wait for it.' },
   reprice_running: { status: 409, title: 'A re-pricing is under way', advice: 'Wait for it, or stop it.' },
   too_many_views: { status: 409, title: 'There is no room for another view', advice: 'Delete one that is not used.' },
   body_too_large: { status: 413, title: 'The body is too large', advice: 'At most 64 KiB are taken.' },

@@ -37,6 +37,8 @@ const table: Record<string, { readonly needs: readonly Scope[] | 'sql here'; rea
     'POST /api/reprice': { needs: ['admin'], passes: 404, body: { from: '2026-11-01T00:00:00Z', to: '2026-11-02T00:00:00Z' } },
     'GET /api/reprice/:id': { needs: ['admin'], passes: 404 },
     'DELETE /api/reprice/:id': { needs: ['admin'], passes: 404 },
+    'POST /api/backup': { needs: ['admin'], passes: 404, body: {} },
+    'GET /api/backup/:id': { needs: ['admin'], passes: 404 },
     'GET /api/live': { needs: ['read-metrics'], passes: 200 },
     'GET /api/openapi.json': { needs: [], passes: 200 },
     'GET /api/nothing-here': { needs: [], passes: 404 },

@@ -19,6 +19,7 @@ import { webMetrics } from './metrics.js'
 import { openApi } from './openapi.js'
 import { ApiError, problemOf, type ProblemCode } from './problems.js'
 import type { Route } from './route.js'
+import { backupRoutes } from './routes/backup.js'
 import { hubRoutes } from './routes/hub.js'
 import { priceRoutes } from './routes/prices.js'
 import { overviewRoutes } from './routes/overview.js'
@@ -35,7 +36,14 @@ export type WebOptions = Pick<House, 'config' | 'db' | 'health' | 'destinations'
   }
 
 /** Every JSON endpoint. /api/live, /api/session and /api/openapi.json stand beside it in `apiOf`. */
-export const routes: readonly Route[] = [...overviewRoutes, ...requestRoutes, ...hubRoutes, ...sqlRoutes, ...priceRoutes]
+export const routes: readonly Route[] = [
+  ...overviewRoutes,
+  ...requestRoutes,
+  ...hubRoutes,
+  ...sqlRoutes,
+  ...priceRoutes,
+  ...backupRoutes,
+]
 
 const bodyLimit = 64 * 1024
 
@@ -229,6 +237,7 @@ export const createWebServer = (options: WebOptions): Server => {
     },
     demoCall: options.demoCall ?? null,
     reprice: options.reprice ?? null,
+    backup: options.backup ?? null,
     proxyUrl: options.proxyUrl ?? `http://${config.host}:${String(config.proxyPort)}`,
     sqlUrl: options.sqlUrl ?? null,
   }
