@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { quantile } from './median.js'
+import { createDelays } from './delays.js'
 import { monotonicUs } from './upstream.js'
 
 export interface Streams {
@@ -8,19 +8,25 @@ export interface Streams {
   readonly requests: readonly Buffer[]
   /** Local addresses to come from, each in turn. */
   readonly from: readonly string[]
+  /** Open at the same time. */
   readonly count: number
   /** Stamped chunks a stream must bring, in order. */
   readonly chunks: number
-  /** New streams a second. */
+  /** New streams a second until all are open. */
   readonly perSecond: number
-  /** When all have not ended by then, the rest counts as errors. */
+  /** From the first stream on, a stream that has ended is followed by another; 0 = none is. */
+  readonly renewMs: number
+  /** A stream that has not ended by then counts as an error. */
   readonly limitMs: number
   /** Called once, when all streams are open at the same time. */
   readonly onAllOpen?: () => void
 }
 
 export interface StreamsResult {
+  readonly streams: number
   readonly errors: number
+  /** Chunks that never came, over all streams. */
+  readonly lostChunks: number
   /** Open at the same time, at most. */
   readonly peak: number
   /** From the upstream's write to our read, milliseconds. */
@@ -29,24 +35,28 @@ export interface StreamsResult {
 }
 
 const stamp = /"n":(\d+),"writtenUs":(\d+)/g
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Holds many slow streams at once and checks each: status, every chunk once and in order, the terminal event, a clean end. */
 export const holdStreams = async (options: Streams): Promise<StreamsResult> => {
-  const { port, requests, from, count, chunks, perSecond, limitMs, onAllOpen } = options
-  const delays: number[] = []
+  const { port, requests, from, count, chunks, perSecond, renewMs, limitMs, onAllOpen } = options
+  const delays = createDelays()
+  let streams = 0
   let errors = 0
+  let lostChunks = 0
   let open = 0
   let peak = 0
 
-  const one = (index: number): Promise<void> =>
+  const one = (lane: number): Promise<void> =>
     new Promise((resolve) => {
-      const socket = connect({ port, host: '127.0.0.1', localAddress: from[index % from.length] ?? '127.0.0.1' })
+      streams++
+      const socket = connect({ port, host: '127.0.0.1', localAddress: from[lane % from.length] ?? '127.0.0.1' })
       let begun = false
       let inOrder = true
       let seen = 0
       let tail = ''
       const timer = setTimeout(() => socket.destroy(), limitMs)
-      socket.on('connect', () => void socket.write(requests[index % requests.length] ?? ''))
+      socket.on('connect', () => void socket.write(requests[lane % requests.length] ?? ''))
       socket.on('data', (piece: Buffer) => {
         const now = monotonicUs()
         const text = piece.toString('latin1')
@@ -58,7 +68,7 @@ export const holdStreams = async (options: Streams): Promise<StreamsResult> => {
         }
         for (const [, n, writtenUs] of text.matchAll(stamp)) {
           if (Number(n) !== seen++) inOrder = false
-          delays.push((now - Number(writtenUs)) / 1000)
+          delays.add((now - Number(writtenUs)) / 1000)
         }
         tail = (tail + text).slice(-64)
         if (tail.endsWith('\r\n0\r\n\r\n')) socket.end()
@@ -67,19 +77,27 @@ export const holdStreams = async (options: Streams): Promise<StreamsResult> => {
       socket.on('close', () => {
         clearTimeout(timer)
         if (begun) open--
+        lostChunks += Math.max(0, chunks - seen)
         if (!inOrder || seen !== chunks || !tail.includes('data: [DONE]\n\n') || !tail.endsWith('0\r\n\r\n')) errors++
         resolve()
       })
     })
 
-  const all: Promise<void>[] = []
   const begun = performance.now()
-  while (all.length < count) {
-    const due = Math.min(count, Math.ceil(((performance.now() - begun) / 1000) * perSecond))
-    while (all.length < due) all.push(one(all.length))
-    await new Promise((resolve) => setTimeout(resolve, 10))
+  const lane = async (index: number): Promise<void> => {
+    do {
+      const startedAt = performance.now()
+      await one(index)
+      // What is refused at once is not asked for in a tight loop.
+      if (performance.now() - startedAt < 1000) await pause(1000)
+    } while (performance.now() - begun < renewMs)
   }
-  await Promise.all(all)
-  const sorted = Float64Array.from(delays).sort()
-  return { errors, peak, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) }
+  const lanes: Promise<void>[] = []
+  while (lanes.length < count) {
+    const due = Math.min(count, Math.ceil(((performance.now() - begun) / 1000) * perSecond))
+    while (lanes.length < due) lanes.push(lane(lanes.length))
+    await pause(10)
+  }
+  await Promise.all(lanes)
+  return { streams, errors, lostChunks, peak, p50: delays.quantile(0.5), p99: delays.quantile(0.99) }
 }

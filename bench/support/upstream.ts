@@ -41,9 +41,19 @@ export const wantedJson = jsonOf(640)
 export const wantedJson2K = jsonOf(1640)
 export const wantedStream = Buffer.concat(events)
 
-/** Chunks of a slow stream say which they are and when they were written, in microseconds of the machine's monotonic clock. */
 export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n)
-const stamped = (n: number): string => chunk({ content: ` word${n}` }, { n, writtenUs: monotonicUs() })
+const stampedBytes = 200
+const [beforeContent, afterContent] = [
+  'data: {"id":"bench","object":"chat.completion.chunk","created":1762956800,"model":"gpt-5-mini","choices":[{"index":0,"delta":{"content":"',
+  '"},"finish_reason":null}],"n":',
+]
+/**
+ * A chunk of a slow stream: 200 bytes that say which it is and when it was written, in microseconds of the machine's monotonic clock.
+ */
+const stamped = (n: number): string => {
+  const end = `${afterContent}${n},"writtenUs":${monotonicUs()}}\n\n`
+  return beforeContent + 'word '.repeat(20).slice(0, Math.max(1, stampedBytes - beforeContent.length - end.length)) + end
+}
 
 const streamFast = (res: ServerResponse): void => {
   let at = 0
