@@ -1,11 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startTestingServer } from './engine/testing-server.js'
 import { laidOut, oneServer, type Layout } from './layout.js'
 import { bookOfMigrations, migrate, ownMigrations, SchemaError, statements } from './migrate.js'
 import { openDb } from './open.js'
-import { engines, lines, testFolder } from './testing.js'
+import { engines, lines, startOneShard, testFolder } from './testing.js'
 
 const cluster: Layout = { cluster: 'weir', replicated: true, sharded: false }
 const shards: Layout = { cluster: 'weir', replicated: true, sharded: true }
@@ -90,6 +87,14 @@ SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_windo
     ])
   })
 
+  test('a roll-up built anew is spread as the roll-up is', () => {
+    const twin = 'CREATE TABLE IF NOT EXISTS r_user_1d_twin AS r_user_1d ENGINE = AggregatingMergeTree ORDER BY a'
+    expect(laidOut(twin, { ...shards, replicated: false }, 'weir')).toEqual([
+      'CREATE TABLE IF NOT EXISTS r_user_1d_twin_local ON CLUSTER `weir` AS r_user_1d_local ENGINE = AggregatingMergeTree ORDER BY a',
+      "CREATE TABLE IF NOT EXISTS r_user_1d_twin ON CLUSTER `weir` AS r_user_1d_twin_local ENGINE = Distributed('weir', 'weir', 'r_user_1d_twin_local', cityHash64(tenant_id))",
+    ])
+  })
+
   test('a form or a table that was not thought of is refused', () => {
     expect(() => laidOut('RENAME TABLE a TO b', cluster, 'weir')).toThrow('cannot be laid out')
     expect(() => laidOut('CREATE TABLE IF NOT EXISTS more (a UInt8) ENGINE = MergeTree ORDER BY a', shards, 'weir')).toThrow(
@@ -115,13 +120,7 @@ test.each(layouts)('the engine reads every statement: $cluster, replicated $repl
 describe('a cluster of one shard', () => {
   const opened = async () => {
     const dir = testFolder(onTestFinished)
-    const configFile = join(dir, 'config.xml')
-    mkdirSync(join(dir, 'chdb'))
-    writeFileSync(
-      configFile,
-      `<clickhouse><tcp_port>9000</tcp_port><remote_servers><weir><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></weir></remote_servers></clickhouse>`,
-    )
-    const server = await startTestingServer(join(dir, 'chdb'), { configFile, aloneInCluster: true })
+    const server = await startOneShard(dir)
     onTestFinished(() => server.close())
     return (layout: Layout) => openDb({ clickhouseUrl: server.url, dataDir: dir, clickhouse: layout })
   }

@@ -102,8 +102,8 @@ export const laidOut = (statement: string, layout: Layout, database: string): re
   const everywhere = `${name}${onCluster}`
   if (statement.startsWith('DROP')) return [`DROP TABLE IF EXISTS ${everywhere} SYNC`, shard]
   if (statement.startsWith('ALTER')) return /\bINDEX\b/.test(rest) ? [shard] : [shard, `ALTER TABLE ${everywhere}${rest}`]
-  if (statement.startsWith('CREATE MATERIALIZED') || name.endsWith('_twin')) return [shard]
-  const key = shardingKeys[name]
+  if (statement.startsWith('CREATE MATERIALIZED')) return [shard]
+  const key = shardingKeys[name.replace(/_twin$/, '')]
   if (key === undefined) throw new Error(`By what is ${name} spread over shards? layout.ts does not say.`)
   return [
     shard,

@@ -171,7 +171,7 @@ test('weir_ingest stores, looks up, compares and rebuilds; it changes no table a
   for (const table of ['log_gaps', 'model_prices', 'scores', 'rollup_checks']) await db.insert(table, lines({}), `some ${table}`)
   await db.insert('repriced', lines({ tenant_id: 'acme', delta: '0.5', attempts: [] }), 'repriced')
   await db.exec("INSERT INTO ingest_pauses (owner, until) SELECT 'me', now64(3)")
-  expect((await wholeSince(db, Date.now(), 400)).shortest).toBe(400)
+  expect((await wholeSince(db, { now: Date.now(), retentionDays: 400, shards: null })).shortest).toBe(400)
   const at = Date.parse('2026-11-25T10:00:00Z')
   for (const rollup of await rollupsOf(db)) await rebuildMonth(db, rollup, monthOf(at), spanOfMonth(monthOf(at)))
   expect(await db.rows('sum', "SELECT sum(n) AS n FROM r_user_1d WHERE tenant_id = 'acme' AND day = '2026-11-25'")).toEqual([

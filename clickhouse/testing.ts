@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Db } from './db.js'
-import { startTestingServer } from './engine/testing-server.js'
+import { startTestingServer, type TestingServer } from './engine/testing-server.js'
 import { openDb } from './open.js'
 
 /**
@@ -42,4 +42,15 @@ export const engines = (): readonly { readonly name: string; readonly open: (dat
     { name: 'server', open: openOwnServer },
     ...(url ? [{ name: 'real server', open: () => openDb({ clickhouseUrl: url, dataDir: '' }) }] : []),
   ]
+}
+
+/** A server that is the one shard of the cluster `weir`, for tables with `sharded: true`. */
+export const startOneShard = (dir: string): Promise<TestingServer> => {
+  const configFile = join(dir, 'config.xml')
+  mkdirSync(join(dir, 'chdb'))
+  writeFileSync(
+    configFile,
+    `<clickhouse><tcp_port>9000</tcp_port><remote_servers><weir><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></weir></remote_servers></clickhouse>`,
+  )
+  return startTestingServer(join(dir, 'chdb'), { configFile, aloneInCluster: true })
 }

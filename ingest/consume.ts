@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import type { Exchange } from '../core/exchange.js'
 import { PartitionMoved, type Gap, type Source, type SourceRecord } from '../journal/port.js'
 import { byTenant } from './by-tenant.js'
@@ -128,7 +129,10 @@ export const consume = (options: Options): Consumer => {
     const taken: SourceRecord[] = []
     for (const record of records) {
       if (until !== null && record.at > until) break
-      if (batch.records === 0) batch.first = record.at
+      if (batch.records === 0) {
+        batch.first = record.at
+        batch.mark = crc32(record.payload).toString(16)
+      }
       batch.records++
       batch.payloadBytes += record.payload.length
       batch.last = record.at

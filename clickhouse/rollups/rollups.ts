@@ -8,9 +8,17 @@ export interface Feed {
   readonly select: string
 }
 
+/** Where tables lie that are spread over shards: `x` is a Distributed table over `x_local` on each of them. */
+export interface Shards {
+  readonly cluster: string
+  readonly count: number
+}
+
 /** A roll-up as it stands in the store. */
 export interface Rollup {
   readonly name: string
+  /** `null` = its rows lie on the server that is asked. */
+  readonly shards: Shards | null
   /** The column of time, by whose month it is partitioned, and how much of it one row covers. */
   readonly at: 'hour' | 'day'
   readonly columns: readonly string[]
@@ -25,6 +33,7 @@ interface Table {
   readonly select: string
   readonly statement: string
   readonly partitionKey: string
+  readonly engineFull: string
 }
 
 interface Column {
@@ -36,7 +45,12 @@ interface Column {
 /** Takes the place of a roll-up's partition when it was rebuilt. */
 export const twinOf = ({ name }: Pick<Rollup, 'name'>): string => `${name}_twin`
 
-const source = /\bFROM\s+(?:`?\w+`?\.)?`?(requests|repriced)`?(?=\s|$)/g
+/** The table that holds the rows of `name`, as a statement that changes it for all shards has it. */
+export const heldBy = (name: string, { shards }: Pick<Rollup, 'shards'>): string =>
+  shards === null ? name : `${name}_local ON CLUSTER \`${shards.cluster}\``
+
+const local = /_local$/
+const source = /\bFROM\s+(?:`?\w+`?\.)?`?(requests|repriced)(?:_local)?`?(?=\s|$)/g
 const target = (statement: string): string | undefined => /\bTO\s+(?:`?\w+`?\.)?`?(\w+)`?/.exec(statement)?.[1]
 
 const feedOf = (view: Table, columns: readonly string[]): Feed => {
@@ -49,11 +63,23 @@ const feedOf = (view: Table, columns: readonly string[]): Feed => {
 /** The feed's SELECT over rows of our choice instead of its table. */
 export const selectOver = ({ select }: Feed, rows: string): string => select.replace(source, () => `FROM (${rows})`)
 
+const shardsOf = async (db: Pick<Db, 'rows'>, tables: readonly Table[]): Promise<Shards | null> => {
+  const spread = tables.find(({ name, engine }) => name === 'requests' && engine === 'Distributed')
+  const cluster = /^Distributed\('([^']+)'/.exec(spread?.engineFull ?? '')?.[1]
+  if (cluster === undefined) return null
+  const [found] = await db.rows<{ count: number }>(
+    'shards',
+    'SELECT toUInt32(max(shard_num)) AS count FROM system.clusters WHERE cluster = {cluster:String}',
+    { cluster },
+  )
+  return { cluster, count: found?.count ?? 0 }
+}
+
 /** Which roll-ups are there, and what feeds them? Told by the store itself, so that it holds for every schema. */
 export const rollupsOf = async (db: Pick<Db, 'rows'>): Promise<readonly Rollup[]> => {
   const tables = await db.rows<Table>(
     'rollup-tables',
-    `SELECT name, engine, as_select AS select, create_table_query AS statement, partition_key AS partitionKey
+    `SELECT name, engine, as_select AS select, create_table_query AS statement, partition_key AS partitionKey, engine_full AS engineFull
      FROM system.tables WHERE database = currentDatabase() ORDER BY name`,
   )
   const all = await db.rows<Column>(
@@ -63,12 +89,14 @@ export const rollupsOf = async (db: Pick<Db, 'rows'>): Promise<readonly Rollup[]
   const columnsOf = (table: string): readonly Column[] => all.filter((column) => column.table === table)
   const names = (columns: readonly Column[]): readonly string[] => columns.map(({ name }) => name)
   const views = tables.filter(({ engine }) => engine === 'MaterializedView')
+  const shards = await shardsOf(db, tables)
   return tables
-    .filter(({ name, engine }) => engine.endsWith('AggregatingMergeTree') && !name.endsWith('_twin'))
+    .filter(({ name, engine }) => engine.endsWith('AggregatingMergeTree') && !name.replace(local, '').endsWith('_twin'))
     .map(({ name, partitionKey }) => {
       const columns = columnsOf(name)
       return {
-        name,
+        name: shards === null ? name : name.replace(local, ''),
+        shards,
         at: partitionKey === 'toYYYYMM(hour)' ? 'hour' : 'day',
         columns: names(columns),
         sums: names(columns.filter(({ type }) => type.startsWith('SimpleAggregateFunction(sum,'))),

@@ -1,4 +1,5 @@
 import type { Db } from '../db.js'
+import type { Shards } from './rollups.js'
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
@@ -16,13 +17,18 @@ export interface Kept {
  * Since when is every call still there? Parts that retention took leave no trace, and a roll-up keeps their sums; so the shortest
  * retention of the last 31 days counts, as the checks wrote it down, and the last deletion that was asked for.
  *
- * @param retentionDays Of the configuration in force.
+ * @param options `retentionDays` of the configuration in force. With shards the last deletion is the one of the shard that is asked.
  */
-export const wholeSince = async (db: Pick<Db, 'rows'>, now: number, retentionDays: number): Promise<Kept> => {
+export const wholeSince = async (
+  db: Pick<Db, 'rows'>,
+  { now, retentionDays, shards }: { readonly now: number; readonly retentionDays: number; readonly shards: Shards | null },
+): Promise<Kept> => {
   const [stored] = await db.rows<{ shortest: number; n: string }>(
     'shortest-retention-stored',
-    `SELECT toUInt32(min(toUInt16OrZero(extract(partition, '\\\\d+')))) AS shortest, count() AS n
-     FROM system.parts WHERE database = currentDatabase() AND table = 'requests' AND active`,
+    shards === null
+      ? `SELECT toUInt32(min(toUInt16OrZero(extract(partition, '\\\\d+')))) AS shortest, count() AS n
+         FROM system.parts WHERE database = currentDatabase() AND table = 'requests' AND active`
+      : 'SELECT toUInt32(min(retention_days)) AS shortest, count() AS n FROM requests',
   )
   const [before] = await db.rows<{ shortest: number; n: string }>(
     'shortest-retention-before',
@@ -32,7 +38,7 @@ export const wholeSince = async (db: Pick<Db, 'rows'>, now: number, retentionDay
   const [deleted] = await db.rows<{ at: string }>(
     'last-deletion',
     `SELECT toString(toUnixTimestamp(max(create_time))) AS at FROM system.mutations
-     WHERE database = currentDatabase() AND table = 'requests' AND (command ILIKE '%DELETE%' OR command ILIKE '%_row_exists%')`,
+     WHERE database = currentDatabase() AND table IN ('requests', 'requests_local') AND (command ILIKE '%DELETE%' OR command ILIKE '%_row_exists%')`,
   )
   const known = (found: { shortest: number; n: string } | undefined): number[] =>
     found === undefined || found.n === '0' ? [] : [found.shortest]

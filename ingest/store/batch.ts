@@ -9,6 +9,8 @@ export interface Batch {
   /** Positions of the first and last record of the range, inclusive. */
   first: number
   last: number
+  /** Of the payload of its first record: the same range of the same log has the same. */
+  mark: string
   /** Position behind `last`. */
   next: number
   /** Records read, with or without a row. */
@@ -45,6 +47,7 @@ export const batchMaker = (): ((partition: string, from: number) => Batch) => {
       partition,
       first: from,
       last: from,
+      mark: '',
       next: from,
       records: 0,
       payloadBytes: 0,

@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { DbError, type Db } from '../../clickhouse/db.js'
 import { engines, testFolder } from '../../clickhouse/testing.js'
 import { addRow, batchMaker } from './batch.js'
 import { ingestPauses } from './pauses.js'
@@ -67,5 +68,36 @@ describe.each(engines())('$name', ({ open }) => {
     await held
     expect(await inserting).toEqual({ rows: 1, refused: [] })
     expect(await stored()).toEqual([{ n: '1' }])
+  })
+
+  test('an insert that failed waits, too, when a pause was asked for before its next try', async () => {
+    const db = await opened()
+    const [repairing, storing] = [ingestPauses({ db, settleMs: 0 }), ingestPauses({ db, settleMs: 0 })]
+    const { release, released } = holder()
+    let held: Promise<unknown> = Promise.resolve()
+    let tries = 0
+    const failing: Pick<Db, 'insert' | 'rows'> = {
+      ...db,
+      insert: async (table, lines, token) => {
+        if (table === 'requests' && tries++ === 0) {
+          held = repairing.hold(() => released)
+          await vi.waitFor(async () => expect(await storing.asked()).toBe(true))
+          // As long as what was seen before holds; a process that is frozen here stands for the same.
+          await new Promise((resolve) => setTimeout(resolve, 1100))
+          throw new DbError(0, 'the server went away')
+        }
+        await db.insert(table, lines, token)
+      },
+    }
+    const asked = vi.fn(storing.asked)
+    const store = createStore({ db: failing, now: Date.now, random: () => 0, onRetry: () => undefined, paused: asked })
+    const batch = batchMaker()('a', 0)
+    addRow(batch, { at: 1, doubt: false }, enrichedFrom(exchange(), {}, { source: 'a', offset: 1 }))
+    const inserting = store.insert(batch, new AbortController().signal)
+    await vi.waitFor(() => expect(asked.mock.calls.length).toBeGreaterThan(1), { timeout: 20_000 })
+    expect(await db.rows('stored', 'SELECT count() AS n FROM requests')).toEqual([{ n: '0' }])
+    release()
+    await held
+    expect(await inserting).toEqual({ rows: 1, refused: [] })
   })
 })

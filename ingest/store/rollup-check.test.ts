@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Db } from '../../clickhouse/db.js'
-import { engines, lines, testFolder } from '../../clickhouse/testing.js'
+import { openDb } from '../../clickhouse/open.js'
+import { engines, lines, startOneShard, testFolder } from '../../clickhouse/testing.js'
 import { openPriceBook } from '../../core/prices/book.js'
 import { reprice } from '../reprice/reprice.js'
 import { rollupCheck } from './rollup-check.js'
@@ -44,15 +45,27 @@ const call = (atMs: number, more: object = {}) => ({
 interface Setup {
   readonly retentionDays?: number
   readonly db?: Db
+  /** Where among older days the first one lies: by default at the oldest, so that one check finds none of them. */
+  readonly random?: () => number
 }
 
-describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
+/** Tables spread over the shards of a cluster, of which there is one. */
+const sharded = {
+  name: 'shards',
+  open: async (dataDir: string): Promise<Db> => {
+    const server = await startOneShard(dataDir)
+    onTestFinished(() => server.close())
+    return await openDb({ clickhouseUrl: server.url, dataDir, clickhouse: { cluster: 'weir', replicated: false, sharded: true } })
+  },
+}
+
+describe.each([...engines(), sharded])('$name', { timeout: 120_000 }, ({ name, open }) => {
   const opened = async (): Promise<Db> => {
     const db = await open(testFolder(onTestFinished))
     onTestFinished(() => db.close())
     return db
   }
-  const checkOf = (db: Db, { retentionDays = 400, db: other = db }: Setup = {}) => {
+  const checkOf = (db: Db, { retentionDays = 400, db: other = db, random = () => 0.999 }: Setup = {}) => {
     const rebuilt: number[] = []
     let paused = 0
     const check = rollupCheck({
@@ -64,6 +77,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
         return work(() => Promise.resolve())
       },
       onRebuilt: (month) => rebuilt.push(month),
+      random,
     })
     return { check, rebuilt, paused: () => paused }
   }
@@ -72,21 +86,26 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
   const hoursOf = (...rows: readonly { readonly ts: string }[]): number[] =>
     rows.map(({ ts }) => Math.floor(Date.parse(`${ts.replace(' ', 'T')}Z`) / hourMs))
 
-  /** What each roll-up says of all it holds. */
+  // Shards differ in how a month is built and put in its place; a process that was frozen is one of several, so on a server.
+  const onOne = test.skipIf(name === 'shards')
+  const onServers = test.skipIf(name === 'embedded')
+  const embedded = test.skipIf(name !== 'embedded')
+
+  /** What each roll-up says of all it holds. With shards one has rows for nobody, too. */
   const told = async (db: Db) => {
     const [row] = await db.rows(
       'told',
-      `SELECT (SELECT tuple(sum(n), sum(tokens), toString(sum(cost)), sum(errors)) FROM r_model_1h) AS model,
-         (SELECT tuple(sum(n), sum(later), toString(sum(cost))) FROM r_attempt_1h) AS attempt,
-         (SELECT tuple(sum(n), toString(sum(cost)), min(first_ts)) FROM r_user_1d) AS user,
-         (SELECT tuple(sum(n), toString(sum(cost)), anyLast(name)) FROM r_session_1d) AS session,
-         (SELECT tuple(sum(n), toString(sum(cost)), sum(ms)) FROM r_prop_1d) AS prop,
-         (SELECT quantilesTDigestMerge(0.5)(total_q) FROM r_model_1h) AS p50`,
+      `SELECT (SELECT tuple(sum(n), sum(tokens), toString(sum(cost)), sum(errors)) FROM r_model_1h WHERE tenant_id != '') AS model,
+         (SELECT tuple(sum(n), sum(later), toString(sum(cost))) FROM r_attempt_1h WHERE tenant_id != '') AS attempt,
+         (SELECT tuple(sum(n), toString(sum(cost)), min(first_ts)) FROM r_user_1d WHERE tenant_id != '') AS user,
+         (SELECT tuple(sum(n), toString(sum(cost)), anyLast(name)) FROM r_session_1d WHERE tenant_id != '') AS session,
+         (SELECT tuple(sum(n), toString(sum(cost)), sum(ms)) FROM r_prop_1d WHERE tenant_id != '') AS prop,
+         (SELECT quantilesTDigestMerge(0.5)(total_q) FROM r_model_1h WHERE tenant_id != '') AS p50`,
     )
     return row
   }
 
-  test('what agrees is left alone, and nothing waits for it', async () => {
+  onOne('what agrees is left alone, and nothing waits for it', async () => {
     const db = await opened()
     const rows = [call(noon(1)), call(noon(1)), call(noon(2) + hourMs)]
     await store(db, ...rows)
@@ -141,7 +160,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     expect(await told(db)).toEqual(right)
   })
 
-  test('calls that reached the table and not the roll-ups are counted again', async () => {
+  onOne('calls that reached the table and not the roll-ups are counted again', async () => {
     const db = await opened()
     await store(db, call(noon(1)), call(noon(1)))
     const right = await told(db)
@@ -180,7 +199,92 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     expect(await db.rows('unpriced', 'SELECT toString(sum(unpriced)) AS n FROM r_model_1h')).toEqual([{ n: '0' }])
   })
 
-  test('days that retention or a deletion took calls from keep their sums', async () => {
+  embedded('all that is kept comes up, a day with calls at a time, and again', async () => {
+    const db = await opened()
+    const days = [3, 40, 41, 398]
+    const rows = days.flatMap((ago) => [call(noon(ago)), call(noon(ago) + hourMs)])
+    await store(db, ...rows)
+    const right = await told(db)
+    const { check, rebuilt } = checkOf(db, { random: () => 0 })
+    // Two hours in two roll-ups, a day in three.
+    const spans = async () => (await check.check()).spans
+    for (const _ of days) expect(await spans()).toBe(7)
+    expect([await spans(), await spans()]).toEqual([0, 7])
+    // Of a day that came up a while ago.
+    await store(db, ...rows.slice(2, 4))
+    expect(await told(db)).not.toEqual(right)
+    await check.check()
+    expect(rebuilt).toHaveLength(1)
+    expect(await told(db)).toEqual(right)
+  })
+
+  onServers(
+    'a batch that comes in while a month is built anew, from a process that was frozen: it is built once more',
+    async () => {
+      const db = await opened()
+      const rows = [call(noon(1)), call(noon(1))]
+      await store(db, ...rows)
+      await store(db, ...rows)
+      const late = [call(noon(1)), call(noon(1) + hourMs)]
+      /** With the old month; and of a batch that the new one has seen already, the part that comes into the roll-up behind it. */
+      const ways = [
+        { before: () => store(db, ...late), after: () => Promise.resolve() },
+        {
+          before: () => Promise.resolve(),
+          after: () => db.exec('INSERT INTO r_user_1d (tenant_id, day, n) SELECT tenant_id, day, 1 FROM r_user_1d LIMIT 1'),
+        },
+      ]
+      for (const { before, after } of ways) {
+        await store(db, ...rows)
+        let still = true
+        const meanwhile: Db = {
+          ...db,
+          exec: async (sql) => {
+            const now = still && /ALTER TABLE r_user_1d(_local)? .*REPLACE PARTITION/.test(sql)
+            if (now) {
+              still = false
+              await before()
+            }
+            await db.exec(sql)
+            if (now) await after()
+          },
+        }
+        const { check } = checkOf(db, { db: meanwhile })
+        check.note(hoursOf(...rows))
+        expect((await check.check()).rebuilt).toHaveLength(1)
+        expect(still).toBe(false)
+      }
+      const once = await db.rows(
+        'once',
+        'SELECT toString(uniqExact(request_id)) AS n FROM requests WHERE ts > now() - INTERVAL 30 DAY',
+      )
+      expect(once).toEqual([{ n: '4' }])
+      expect(await db.rows('sums', 'SELECT toString(sum(n)) AS n FROM r_user_1d WHERE day > today() - 30')).toEqual(once)
+      expect(await db.rows('sums', 'SELECT toString(sum(n)) AS n FROM r_model_1h WHERE hour > now() - INTERVAL 30 DAY')).toEqual(
+        once,
+      )
+    },
+  )
+
+  onServers('while calls are stored without an end, the old month stands and the next check tries again', async () => {
+    const db = await opened()
+    const rows = [call(noon(1)), call(noon(1))]
+    await store(db, ...rows)
+    await store(db, ...rows)
+    const restless: Db = {
+      ...db,
+      exec: async (sql) => {
+        if (sql.includes('REPLACE PARTITION')) await store(db, call(noon(1)))
+        await db.exec(sql)
+      },
+    }
+    await expect(checkOf(db, { db: restless }).check.check()).rejects.toThrow('could not be built anew')
+    await checkOf(db).check.check()
+    const once = await db.rows('once', 'SELECT toString(uniqExact(request_id)) AS n FROM requests')
+    expect(await db.rows('sums', 'SELECT toString(sum(n)) AS n FROM r_user_1d')).toEqual(once)
+  })
+
+  onOne('days that retention or a deletion took calls from keep their sums', async () => {
     const db = await opened()
     await store(db, call(noon(1)), call(noon(1)), call(noon(3)))
     const { check } = checkOf(db, { retentionDays: 7 })
@@ -193,7 +297,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     expect(await told(db)).toEqual(kept)
   })
 
-  test('with a retention of a day in the last month only what is younger is compared', async () => {
+  onOne('with a retention of a day in the last month only what is younger is compared', async () => {
     const db = await opened()
     const { check } = checkOf(db, { retentionDays: 1 })
     await check.check()
@@ -202,7 +306,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     expect((await later.check.check()).spans).toBe(0)
   })
 
-  test('an hour that is not over is left for the next time', async () => {
+  onOne('an hour that is not over is left for the next time', async () => {
     const db = await opened()
     const row = call(now - 1000)
     await store(db, row)
@@ -210,7 +314,7 @@ describe.each(engines())('$name', { timeout: 120_000 }, ({ open }) => {
     expect((await check.check()).spans).toBe(0)
   })
 
-  test('killed before the new month took the place of the old one: nothing is lost, the next check mends it', async () => {
+  onOne('killed before the new month took the place of the old one: nothing is lost, the next check mends it', async () => {
     const db = await opened()
     const rows = [call(noon(1)), call(noon(1))]
     await store(db, ...rows)

@@ -12,6 +12,10 @@ const dayMs = 24 * hourMs
 const graceMs = 2 * 60_000
 /** What was stored before this process began, and may not have been compared. */
 const beforeStartMs = 2 * dayMs
+/** What is older comes up by and by, a day at a time; it is looked for in so much at once. */
+const emptyMs = 31 * dayMs
+/** Builds of one month in which something was inserted meanwhile. */
+const mostBuilds = 3
 
 /** What one comparison found. */
 export interface RollupReport {
@@ -30,7 +34,8 @@ export interface RollupCheck {
    * Compares the hours and days that are over and got calls since the last time, counted from the calls with FINAL, with the
    * roll-ups. Where they differ, ingest is paused, they are compared again, and the month is built anew.
    *
-   * The first comparison takes the last two days in as well.
+   * The first comparison takes the last two days in as well, and each one a day with calls of what is older, backwards to the oldest that is
+   * whole, and round again: all that is kept comes up, whatever was stored before this process began.
    *
    * @throws DbError when the store does not answer: the same hours are compared the next time.
    */
@@ -45,6 +50,8 @@ interface Options {
   /** Runs work between two batches, when no other process inserts or re-prices; `null` = not now. */
   readonly alone: <T>(work: (renew: () => Promise<void>) => Promise<T>) => Promise<T | null>
   readonly onRebuilt: (month: number) => void
+  /** Where among the older days the first one lies: a process that is often started anew would else never come to the last ones. */
+  readonly random?: () => number
 }
 
 /** A part of a roll-up that is compared. */
@@ -69,11 +76,13 @@ const thatDiffer = async (db: Pick<Db, 'rows'>, parts: readonly Part[], signal?:
 const over = (units: Iterable<number>, unitMs: number, now: number): readonly number[] =>
   [...units].filter((unit) => (unit + 1) * unitMs + graceMs <= now).sort((a, b) => a - b)
 
-export const rollupCheck = ({ db, now, retentionDays, alone, onRebuilt }: Options): RollupCheck => {
+export const rollupCheck = ({ db, now, retentionDays, alone, onRebuilt, random = Math.random }: Options): RollupCheck => {
   const touched = { hour: new Set<number>(), day: new Set<number>() }
   const unit = { hour: hourMs, day: dayMs } as const
   let running: Promise<RollupReport> | null = null
   let isFirst = true
+  /** Older calls are compared up to here; `null` = not begun. */
+  let olderThanMs: number | null = null
 
   const rebuild = async (
     rollups: readonly Rollup[],
@@ -84,17 +93,48 @@ export const rollupCheck = ({ db, now, retentionDays, alone, onRebuilt }: Option
     for (const month of months) {
       const { fromMs, toMs } = spanOfMonth(month)
       for (const rollup of rollups) {
-        await renew()
-        await rebuildMonth(db, rollup, month, { fromMs: Math.max(fromMs, wholeSinceMs), toMs })
+        const whole = { fromMs: Math.max(fromMs, wholeSinceMs), toMs }
+        for (let builds = 1; ; builds++) {
+          await renew()
+          if (await rebuildMonth(db, rollup, month, whole)) break
+          if (builds === mostBuilds)
+            throw new Error(`${rollup.name} could not be built anew for ${month}: calls are stored meanwhile.`)
+        }
       }
       onRebuilt(month)
     }
   }
 
-  const compare = async (hours: readonly number[], days: readonly number[], signal?: AbortSignal): Promise<RollupReport> => {
-    const { shortest, wholeSinceMs } = await wholeSince(db, now(), retentionDays())
+  /** The next of the older days, newest first, with its hours; none when nothing older is kept. */
+  const older = async (
+    wholeSinceMs: number,
+  ): Promise<{ readonly hours: readonly number[]; readonly days: readonly number[] }> => {
+    const newestMs = Math.floor(now() / dayMs) * dayMs - beforeStartMs
+    if (newestMs <= wholeSinceMs) return { hours: [], days: [] }
+    olderThanMs ??= newestMs - Math.floor((random() * (newestMs - wholeSinceMs)) / dayMs) * dayMs
+    if (olderThanMs <= wholeSinceMs) olderThanMs = newestMs
+    for (let toMs = olderThanMs; toMs > wholeSinceMs; toMs -= emptyMs) {
+      const found = await hoursWithCalls(db, 'requests', { fromMs: Math.max(wholeSinceMs, toMs - emptyMs), toMs })
+      const last = found.at(-1)
+      if (last === undefined) continue
+      const day = Math.floor(last / 24)
+      olderThanMs = day * dayMs
+      return { hours: found.filter((hour) => Math.floor(hour / 24) === day), days: [day] }
+    }
+    olderThanMs = wholeSinceMs
+    return { hours: [], days: [] }
+  }
+
+  const compare = async (
+    touchedHours: readonly number[],
+    touchedDays: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<RollupReport> => {
     const rollups = await rollupsOf(db)
-    const units = { hour: hours, day: days }
+    const shards = rollups[0]?.shards ?? null
+    const { shortest, wholeSinceMs } = await wholeSince(db, { now: now(), retentionDays: retentionDays(), shards })
+    const { hours, days } = await older(wholeSinceMs)
+    const units = { hour: [...new Set([...touchedHours, ...hours])], day: [...new Set([...touchedDays, ...days])] }
     const parts = rollups.flatMap((rollup) =>
       units[rollup.at]
         .map((n) => ({ fromMs: n * unit[rollup.at], toMs: (n + 1) * unit[rollup.at] }))

@@ -70,6 +70,8 @@ const gapLine = (writer: string, { tenant, reason, n, fromMs, toMs }: Gap): stri
   `${JSON.stringify({ tenant_id: tenant, from_ts: sqlTime(fromMs), to_ts: sqlTime(toMs), writer, reason, n })}\n`
 
 const pausedMs = 1000
+/** Less than a pause gives an insert that was begun before it (`settleMs`). */
+const lookHoldsMs = 1000
 
 export const createStore = ({
   db,
@@ -90,9 +92,22 @@ export const createStore = ({
         return done
       } catch (cause) {
         if (isDataFault(cause)) throw cause
+        signal.throwIfAborted()
         trouble = { message: cause instanceof Error ? cause.message : String(cause), sinceMs: trouble?.sinceMs ?? now() }
         onRetry(cause, tries)
         await pause(fullJitter(tries, backoffMs.base, backoffMs.cap, random), signal)
+        signal.throwIfAborted()
+      }
+    }
+  }
+
+  let lookedAt = -Infinity
+  /** Whoever rebuilds a roll-up is waited for. What was seen holds for a moment: a try may come long after the one before it. */
+  const whenClear = async (signal: AbortSignal): Promise<void> => {
+    while (performance.now() - lookedAt > lookHoldsMs) {
+      if (!(await paused())) lookedAt = performance.now()
+      else {
+        await pause(pausedMs, signal)
         signal.throwIfAborted()
       }
     }
@@ -114,8 +129,12 @@ export const createStore = ({
     const some = linesOf(lines, indexes)
     if (some.length === 0) return []
     try {
-      const token = `${batch.partition}:${range[0]}-${range[1]}:${table}`
-      await untilDone(() => db.insert(table, some, token), signal)
+      // The mark: a topic that was made anew counts from 0 again, and its first batches are no repeats of the old one's.
+      const token = `${batch.partition}:${range[0]}-${range[1]}:${batch.mark}:${table}`
+      await untilDone(async () => {
+        if (table === 'requests') await whenClear(signal)
+        await db.insert(table, some, token)
+      }, signal)
       return []
     } catch (cause) {
       if (!isDataFault(cause)) throw cause
@@ -143,10 +162,7 @@ export const createStore = ({
 
   return {
     async insert(batch, signal) {
-      while (await untilDone(paused, signal)) {
-        await pause(pausedMs, signal)
-        signal.throwIfAborted()
-      }
+      await untilDone(() => whenClear(signal), signal)
       const leftOut = await doubles(batch, signal)
       const all = batch.ats.map((_, i) => i).filter((i) => !leftOut.has(i))
       // A single record is named by its own position, so that the letter says where it lies.
