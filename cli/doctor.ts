@@ -1,7 +1,9 @@
+import { hideIn } from '../core/hide-secrets.js'
 import { checkedConfig } from './checked-config.js'
 import type { Command } from './command.js'
 import type { Check } from './doctor/check.js'
 import { doctorChecks } from './doctor/checks.js'
+import { hideSecretsOf } from './hide-secrets.js'
 
 const marks = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const
 const colours = { ok: '\u001b[32m', warn: '\u001b[33m', fail: '\u001b[31m' } as const
@@ -19,7 +21,9 @@ Exit code 0 when nothing fails (warnings do not count), 1 otherwise.`,
   flags: { json: { type: 'boolean', help: 'one JSON document: {"ok": ..., "checks": [{"name", "state", "message", "mend"}]}' } },
   async run({ json }) {
     const checks: Check[] = []
-    const tell = (check: Check): void => {
+    const hide = hideSecretsOf(process.env, process.cwd())
+    const tell = (told: Check): void => {
+      const check = hideIn(told, hide) as Check
       checks.push(check)
       if (json !== true) process.stdout.write(lineOf(check))
     }

@@ -3,11 +3,7 @@ import { builtInProviders, type Family, type Provider } from '../core/providers/
 import { heliconeAliases, heliconeOnly, requestHeaders, type HeaderPart, type RequestHeader } from '../core/request-headers.js'
 import { responseHeaders } from '../core/response-headers.js'
 import { errorBody, refusalHeaders } from '../proxy/refuse.js'
-
-const table = (head: readonly string[], body: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...body]
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-    .join('\n')
+import { table, withTables } from './page-tables.js'
 
 const ticked = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(' ')
 
@@ -122,12 +118,4 @@ const regions: Readonly<Record<string, () => string>> = {
  * @param page As it is.
  * @throws Error naming a table that has no place in it.
  */
-export const headersPage = (page: string): string =>
-  Object.entries(regions).reduce((text, [name, made]) => {
-    const begin = `<!-- ${name}: made by \`npm run docs\` -->\n`
-    const end = `<!-- end of ${name} -->`
-    const from = text.indexOf(begin)
-    const to = text.indexOf(end)
-    if (from < 0 || to < from) throw new Error(`docs/headers.md has no place for the table "${name}": ${begin}${end}`)
-    return `${text.slice(0, from + begin.length)}\n<!-- prettier-ignore -->\n${made()}\n\n${text.slice(to)}`
-  }, page)
+export const headersPage = (page: string): string => withTables('headers.md', page, regions)

@@ -2,6 +2,8 @@ import { Writable } from 'node:stream'
 import type { Logger } from 'pino'
 import { pino } from 'pino'
 import type { Config } from '../core/config.js'
+import { hideIn } from '../core/hide-secrets.js'
+import { hideSecretsOf } from './hide-secrets.js'
 
 export type Log = Logger
 
@@ -32,16 +34,21 @@ const human = (): Writable =>
     },
   })
 
-/** Names whose values never reach a log, at the top and one level down. */
-const secrets = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key', 'cookie', 'adminSecret', 'headers']
-
-/** Lines of JSON to stderr; on a terminal, lines for people. */
-export const createLog = (role: string, level: Config['logLevel']): Log =>
+/**
+ * Lines of JSON to stderr; on a terminal, lines for people.
+ *
+ * @param hide Takes secrets out of a text. Every text of a line goes through it, stacks and names of fields too.
+ */
+export const createLog = (
+  role: string,
+  level: Config['logLevel'],
+  hide: (text: string) => string = hideSecretsOf(process.env, process.cwd()),
+): Log =>
   pino(
     {
       level,
       base: { role },
-      redact: { paths: secrets.flatMap((name) => [`["${name}"]`, `*["${name}"]`]), censor: '[hidden]' },
+      hooks: { streamWrite: (line) => `${JSON.stringify(hideIn(JSON.parse(line), hide))}\n` },
     },
     process.stderr.isTTY ? human() : pino.destination({ dest: 2, sync: true }),
   )

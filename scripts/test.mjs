@@ -1,6 +1,6 @@
 // `npm test`: sets up what the tests need on a fresh machine, runs every check and every test, and ends with "N passed, N failed".
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -62,12 +62,35 @@ const kafkaJars = () => {
   return lib
 }
 
+/** promtool says whether Prometheus would take what we tell it; out of its package, since a server is not needed. */
+const promtool = () => {
+  if (has('promtool')) return pathOf('promtool')
+  const dir = join(cache, 'promtool')
+  const tool = join(dir, 'package', 'usr', 'bin', 'promtool')
+  if (existsSync(tool)) return tool
+  if (!has('apt-get') || !has('dpkg-deb')) stop('The tests need promtool. Install Prometheus and run npm test again.')
+  console.log('Fetching promtool ...')
+  rmSync(dir, { recursive: true, force: true })
+  mkdirSync(dir, { recursive: true })
+  const options = { cwd: dir, stdio: 'ignore' }
+  if (run('apt-get', ['download', '-qq', 'prometheus'], options) !== 0) {
+    // The lists of packages are not there, or old.
+    run('apt-get', ['update', '-qq'], options)
+    if (run('apt-get', ['download', '-qq', 'prometheus'], options) !== 0) stop('apt-get could not fetch prometheus.')
+  }
+  const [archive = ''] = readdirSync(dir).filter((name) => name.endsWith('.deb'))
+  if (run('dpkg-deb', ['-x', archive, 'package'], options) !== 0 || !existsSync(tool)) stop(`${archive} holds no promtool.`)
+  rmSync(join(dir, archive))
+  return tool
+}
+
 const filters = process.argv.slice(2)
 if (filters.length === 0 && run(process.execPath, ['scripts/check.mjs']) !== 0) stop('npm run check failed.')
 systemPackage('chromium', 'chromium')
 systemPackage('redis-server', 'redis-server')
 const venv = pythonSdks()
 const kafka = kafkaJars()
+const prometheus = promtool()
 if (run(process.execPath, ['scripts/build.mjs']) !== 0) stop('The build failed.')
 
 const report = join(cache, 'tests.json')
@@ -90,6 +113,7 @@ const status = run(
       WEIR_TEST_CHROMIUM: pathOf('chromium'),
       WEIR_TEST_REDIS: pathOf('redis-server'),
       WEIR_TEST_KAFKA: kafka,
+      WEIR_TEST_PROMTOOL: prometheus,
     },
   },
 )
