@@ -94,6 +94,7 @@ const variables: readonly (readonly [name: string, fallback: string, meaning: st
   ['`WEIR_HOST`', '`127.0.0.1`', 'Address to bind. Anything wider than loopback needs `WEIR_ADMIN_SECRET`.'],
   ['`WEIR_PROXY_PORT`', '`8787`', 'Where callers send their calls. 0 picks a free port, here and below.'],
   ['`WEIR_WEB_PORT`', '`8788`', 'Pages and API.'],
+  ['`WEIR_INGEST_PORT`', '`8789`', 'Health and metrics of a `weir ingest` that runs alone.'],
   ['`WEIR_SQL_PORT`', '`8123`', 'ClickHouse-HTTP front of the embedded store; not used with `CLICKHOUSE_URL`.'],
   ['`WEIR_PROXIES`', '`1`', 'Proxy processes; more than one needs `REDIS_URL`.'],
   ['`WEIR_ADMIN_SECRET`', '', 'At least 32 characters, as from `openssl rand -hex 32`. Opens everything.'],

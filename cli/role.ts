@@ -88,7 +88,12 @@ export const runRole = async ({ name, start }: Role): Promise<number> => {
     const cause = explained(failure, {
       host: config.host,
       dataDir: config.dataDir,
-      ports: { [config.proxyPort]: 'WEIR_PROXY_PORT', [config.webPort]: 'WEIR_WEB_PORT', [config.sqlPort]: 'WEIR_SQL_PORT' },
+      ports: {
+        [config.proxyPort]: 'WEIR_PROXY_PORT',
+        [config.webPort]: 'WEIR_WEB_PORT',
+        [config.ingestPort]: 'WEIR_INGEST_PORT',
+        [config.sqlPort]: 'WEIR_SQL_PORT',
+      },
     })
     if (!supervised) throw cause
     if (config.logLevel === 'debug') log.debug({ err: cause }, 'Start failed.')

@@ -21,6 +21,8 @@ export type Config = DeepReadonly<Omit<File, 'auth' | 'targetUrl'>> & {
   readonly host: string
   readonly proxyPort: number
   readonly webPort: number
+  /** Health and metrics of an ingest that runs alone. */
+  readonly ingestPort: number
   readonly sqlPort: number
   readonly proxies: number
   readonly adminSecret: string | null
@@ -154,6 +156,7 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
     host,
     proxyPort: port(env, 'WEIR_PROXY_PORT', 8787),
     webPort: port(env, 'WEIR_WEB_PORT', 8788),
+    ingestPort: port(env, 'WEIR_INGEST_PORT', 8789),
     sqlPort: port(env, 'WEIR_SQL_PORT', 8123),
     proxies,
     adminSecret,

@@ -19,6 +19,7 @@ const variables: Partial<Record<keyof Config, string>> = {
   host: 'WEIR_HOST',
   proxyPort: 'WEIR_PROXY_PORT',
   webPort: 'WEIR_WEB_PORT',
+  ingestPort: 'WEIR_INGEST_PORT',
   sqlPort: 'WEIR_SQL_PORT',
   proxies: 'WEIR_PROXIES',
   adminSecret: 'WEIR_ADMIN_SECRET',

@@ -122,12 +122,9 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  test('everything has a health check but ingest, which listens on nothing, and the collector, whose image holds nothing to ask with', () => {
+  test('everything has a health check but the collector, whose image holds nothing to ask with', () => {
     const without = services.filter(([, { healthcheck }]) => healthcheck?.test === undefined)
-    expect(without.map(([name, { healthcheck }]) => [name, healthcheck])).toEqual([
-      ['ingest', { disable: true }],
-      ['collector', { disable: true }],
-    ])
+    expect(without.map(([name, { healthcheck }]) => [name, healthcheck])).toEqual([['collector', { disable: true }]])
   })
 
   test('ClickHouse is patched; every named volume is used by one service alone', () => {
@@ -187,9 +184,8 @@ describe.each(ours)('%s', (name, service) => {
   })
 
   test('asks for its health where it answers', () => {
-    if (command === 'ingest') return expect(service.healthcheck).toEqual({ disable: true })
-    const { proxyPort, webPort } = configOf(environment)
-    const port = command === 'web' ? webPort : proxyPort
+    const { proxyPort, webPort, ingestPort } = configOf(environment)
+    const port = { web: webPort, ingest: ingestPort }[command] ?? proxyPort
     const address = `http://127.0.0.1:${port}/readyz`
     expect(service.healthcheck?.test).toEqual(['CMD', 'node', '/app/healthcheck.mjs', address])
     for (const published of service.ports ?? []) expect(published.split(':').at(-1)).toBe(String(port))

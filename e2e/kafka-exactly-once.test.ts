@@ -46,7 +46,14 @@ const startIngest = (dataDir: string, env: Readonly<Record<string, string>>): Ch
   const child = spawn(process.execPath, [weir, 'ingest'], {
     stdio: ['ignore', 'ignore', 'inherit'],
     cwd: dataDir,
-    env: { PATH: process.env.PATH ?? '', WEIR_DATA: dataDir, WEIR_LOG_LEVEL: 'error', UV_THREADPOOL_SIZE: '16', ...env },
+    env: {
+      PATH: process.env.PATH ?? '',
+      WEIR_DATA: dataDir,
+      WEIR_INGEST_PORT: '0',
+      WEIR_LOG_LEVEL: 'error',
+      UV_THREADPOOL_SIZE: '16',
+      ...env,
+    },
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   return child

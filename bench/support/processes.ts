@@ -104,7 +104,7 @@ const kill = (pid: number): void => {
 
 /** `weir <args>` as a process of its own, on free ports unless `env` says otherwise. */
 export const spawnWeir = (args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Spawned => {
-  const ports = { WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_SQL_PORT: '0' }
+  const ports = { WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_INGEST_PORT: '0', WEIR_SQL_PORT: '0' }
   const child = watched(
     spawn(process.execPath, [...loader, moduleAt('../../cli/main'), ...args], {
       cwd,
@@ -148,7 +148,7 @@ interface Role {
 /** One role under IPC, as `weir start` runs it, on free ports. */
 const forkRole = (role: 'proxy' | 'hub', cwd: string, env: Readonly<Record<string, string>>): Promise<Role> =>
   new Promise((resolve, reject) => {
-    const ports = { WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_SQL_PORT: '0' }
+    const ports = { WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_INGEST_PORT: '0', WEIR_SQL_PORT: '0' }
     const child = watched(
       fork(moduleAt('../../cli/main'), [role], {
         cwd,
