@@ -6,6 +6,7 @@ import type { HeldBody } from '../admit/read-body.js'
 import type { Reply, ReplyBody, Sink, Target } from '../call.js'
 import type { Leavable } from '../client.js'
 import type { Watched, Deadlines } from '../deadlines.js'
+import { takeEveryInterimAnswer } from './interim-answers.js'
 import type { Pools } from './pools.js'
 
 export interface Timeouts {
@@ -43,7 +44,10 @@ const served = new WeakSet<Socket>()
 let starting: Exchange | null = null
 channel('undici:client:sendHeaders').subscribe((message) => {
   const { socket } = message as { socket: Socket }
-  if (starting !== null) starting.reused = served.has(socket)
+  if (starting !== null) {
+    starting.goesOver(socket, served.has(socket))
+    takeEveryInterimAnswer(socket)
+  }
   starting = null
   served.add(socket)
 })
@@ -68,6 +72,9 @@ const badHead = new Set([
   'UND_ERR_INVALID_RETURN_VALUE',
 ])
 
+/** An upgrade nobody asked for, or an answer to nothing: undici closes the connection on them, and says so in these words alone. */
+const oddAnswers = new Set(['bad response', 'bad upgrade'])
+
 /** What a failed send means to a caller. `hadHead`: the answer had begun. */
 export const upstreamError = (cause: unknown, host: string, hadHead: boolean, connectMs: number): WeirError => {
   // The guard's own words.
@@ -79,7 +86,9 @@ export const upstreamError = (cause: unknown, host: string, hadHead: boolean, co
   if (known !== undefined && !hadHead)
     return new WeirError('upstream_unreachable', `${host} cannot be called: ${known} (${code}).`, { cause })
   // Not every error of undici's parser has a code.
-  if (badHead.has(code) || code.startsWith('HPE_') || (cause as { name?: unknown }).name === 'HTTPParserError')
+  const { name, message } = cause as { name?: unknown; message?: unknown }
+  const isOdd = code === 'UND_ERR_SOCKET' && oddAnswers.has(String(message))
+  if (badHead.has(code) || code.startsWith('HPE_') || name === 'HTTPParserError' || isOdd)
     return new WeirError('upstream_bad_response', `${host} answered with something that is not HTTP as it should be.`, { cause })
   return new WeirError(
     'upstream_reset',
@@ -92,10 +101,11 @@ export const upstreamError = (cause: unknown, host: string, hadHead: boolean, co
 class Exchange implements ReplyBody, Watched, Leavable {
   dueAt = 0
   slot = -1
-  reused = false
   /** The client has gone: nothing is sent again. */
   left = false
   #abort: ((cause?: Error) => void) | null = null
+  #socket: Socket | null = null
+  #reused = false
   #resume: (() => void) | null = null
   #paused = false
   #sink: Sink | null = null
@@ -156,6 +166,12 @@ class Exchange implements ReplyBody, Watched, Leavable {
     this.dueAt = this.#nextDue()
   }
 
+  /** Its head is being written. */
+  goesOver(socket: Socket, hasServed: boolean): void {
+    this.#socket = socket
+    this.#reused = hasServed
+  }
+
   onHeaders(status: number, raw: readonly Buffer[], resume: () => void, statusText: string): boolean {
     if (status < 200) return true
     this.#hadHead = true
@@ -204,7 +220,7 @@ class Exchange implements ReplyBody, Watched, Leavable {
 
   /** No byte of an answer came, on a socket that had served before: the peer closed it while we wrote. */
   get raced(): boolean {
-    return this.reused && !this.#hadHead
+    return this.#reused && !this.#hadHead
   }
 
   expired(now: number): void {
@@ -247,6 +263,13 @@ class Exchange implements ReplyBody, Watched, Leavable {
     this.#deadlines.remove(this)
   }
 
+  /** Nothing more of it is wanted. */
+  #cutOff(): void {
+    // Before undici does it: it would take what it aborts for a request that waits, and open a connection for it (nodejs/undici#5845).
+    this.#socket?.destroy()
+    this.#abort?.()
+  }
+
   #fail(cause: Error): void {
     if (this.#over) return
     this.#finish()
@@ -255,7 +278,7 @@ class Exchange implements ReplyBody, Watched, Leavable {
       this.#refuse(cause)
       this.#refuse = null
     } else this.#sink?.fail(cause)
-    this.#abort?.()
+    this.#cutOff()
   }
 
   attach(sink: Sink): void {
@@ -288,7 +311,7 @@ class Exchange implements ReplyBody, Watched, Leavable {
     if (this.#over) return
     this.#finish()
     this.#sink = null
-    this.#abort?.()
+    this.#cutOff()
     this.#refuse?.(new WeirError('upstream_reset', 'The call was given up.'))
     this.#refuse = null
   }
