@@ -108,11 +108,12 @@ const splitterFor = (answering: Answering, first: Buffer, seen: Seen, reader: Fa
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
   const note = (word: string): void => seen.note(word)
   const onEvent = (data: string, name: string | null): void => reader.event(data, name)
+  const onBody = (value: unknown): void => {
+    seen.events = 1
+    reader.body(value)
+  }
   const json = (): Splitter =>
-    wholeJson(isData(answering.api) || isEmbedding(answering, first) ? parseDataBytes : parseBytes, (value) => {
-      seen.events = 1
-      reader.body(value)
-    })
+    wholeJson(isData(answering.api) || isEmbedding(answering, first) ? parseDataBytes : parseBytes, onBody, note)
   const text = latin1(first, 0, Math.min(64, first.length))
     .replace(/^\u00EF\u00BB\u00BF/, '')
     .trimStart()

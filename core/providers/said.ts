@@ -1,4 +1,5 @@
 import type { Block, Conversation, Message } from '../messages.js'
+import { closedJson } from './framing/cut-json.js'
 import { jsonArraySplitter } from './framing/json-array.js'
 import { ndjsonSplitter } from './framing/ndjson.js'
 import { sseSplitter, type OnEvent } from './framing/sse.js'
@@ -33,6 +34,10 @@ export const answerOf = (text: string, notes: Set<string>): Answered => {
     const value = requestOf(trimmed)
     if (Array.isArray(value)) return { form: 'events', events: value.map((element: unknown) => ({ name: null, value: element })) }
     if (value !== undefined) return { form: 'body', value }
+    // Cut off: what it says as far as it came. Of an array the elements that are whole are found below.
+    const closed = trimmed.startsWith('{') ? closedJson(trimmed) : null
+    const said = closed === null ? undefined : requestOf(closed)
+    if (said !== undefined) return { form: 'body', value: said }
   }
   const events: SaidEvent[] = []
   const onEvent: OnEvent = (data, name) => {

@@ -11,6 +11,8 @@ export interface TopLevelScanner {
   values(): ReadonlyMap<string, string>
   /** @returns How many objects and strings the lists under the `lists` keys held. */
   lengths(): ReadonlyMap<string, number>
+  /** How many brackets are open: after the last byte of a whole body, none. */
+  depth(): number
 }
 
 /**
@@ -129,5 +131,6 @@ export const topLevelScanner = (wanted: readonly string[], lists: readonly strin
     },
     values: () => found,
     lengths: () => lengths,
+    depth: () => depth,
   }
 }

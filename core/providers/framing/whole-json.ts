@@ -1,4 +1,5 @@
 import { isObject, parsed, utf8 } from '../json-text.js'
+import { closedJson } from './cut-json.js'
 import { topLevelScanner } from './top-level.js'
 import type { Splitter } from './sse.js'
 
@@ -36,11 +37,19 @@ const wanted = [
 const lists = ['data', 'images', 'predictions']
 const maxCounted = 1000
 
+const valueOf = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Reads one JSON body. Up to `parseBytes` it is held by reference and parsed whole; a longer one goes through a scanner for the wanted
- * top-level keys, in constant memory.
+ * top-level keys, in constant memory. One that ends before its brackets do is read as far as it came, with the note `unfinished`.
  */
-export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void): Splitter => {
+export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void, note: (note: string) => void): Splitter => {
   let pieces: Buffer[] = []
   let bytes = 0
   let scanner: ReturnType<typeof topLevelScanner> | null = null
@@ -61,6 +70,7 @@ export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void):
     end: () => {
       if (bytes === 0) return
       if (scanner !== null) {
+        if (scanner.depth() > 0) note('unfinished')
         const entries = [...scanner.values()].map(([key, text]) => [key, parsed(text)] as const)
         const counted = [...scanner.lengths()].map(
           ([key, length]) => [key, Array.from({ length: Math.min(length, maxCounted) }, () => null)] as const,
@@ -70,12 +80,13 @@ export const wholeJson = (parseBytes: number, onBody: (value: unknown) => void):
       }
       const only = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
       pieces = []
-      let value: unknown
-      try {
-        const text = utf8(only)
-        value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
-      } catch {
-        value = undefined
+      const decoded = utf8(only)
+      const text = decoded.charCodeAt(0) === 0xfeff ? decoded.slice(1) : decoded
+      let value = valueOf(text)
+      if (value === undefined) {
+        const closed = closedJson(text)
+        value = closed === null ? undefined : valueOf(closed)
+        if (value !== undefined) note('unfinished')
       }
       onBody(isObject(value) || Array.isArray(value) ? value : undefined)
     },
