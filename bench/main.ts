@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   sustained: () => import('./sustained.js'),
   kafka: () => import('./kafka.js'),
   idle: () => import('./idle.js'),
+  outage: () => import('./outage.js'),
   'sse-many': () => import('./sse-many.js'),
   ingest: () => import('./ingest.js'),
   journal: () => import('./journal.js'),

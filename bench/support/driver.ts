@@ -35,6 +35,17 @@ export interface LoadResult {
   readonly firstP99: number
   /** When each call ended, in order; milliseconds of `performance.now()`. */
   readonly endedAt: readonly number[]
+  /** How long each of them took, in the same order. */
+  readonly latencies: readonly number[]
+}
+
+/** A load that goes on until it is stopped. */
+export interface Driving {
+  /** So far, as in `LoadResult`. */
+  readonly endedAt: readonly number[]
+  readonly latencies: readonly number[]
+  /** No further call is sent; resolves when those that are under way have ended. */
+  stop(): Promise<LoadResult>
 }
 
 export const chatPath = '/v1/chat/completions'
@@ -71,18 +82,17 @@ const graceMs = 2000
  * Drives one port over raw sockets, one call at a time on each: the driver must cost less than what it measures.
  * An answer counts when its framing is whole.
  */
-export const drive = async ({
+export const startDriving = ({
   port,
   path,
   streaming,
   concurrency,
-  seconds,
   rate,
   headers,
   status = 200,
   manyKeys = false,
   sessions = 1,
-}: Load): Promise<LoadResult> => {
+}: Omit<Load, 'seconds'>): Driving => {
   const template = requestBytes(path, streaming, headers)
   const digitsAt = template.indexOf(keyDigits)
   const turns = Array.from({ length: sessions }, (_, n) => {
@@ -161,25 +171,38 @@ export const drive = async ({
     })
 
   const all = Promise.all(Array.from({ length: concurrency }, (_, i) => one(i)))
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
-  stopped = true
-  // Whoever waits for its turn has nothing under way; the others get their answer first.
-  const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs)
-  await all
-  clearTimeout(grace)
-  const sorted = Float64Array.from(latencies).sort()
-  const sortedFirsts = Float64Array.from(firsts).sort()
   return {
-    calls: sorted.length,
-    sent,
-    failures,
-    perSecond: (sorted.length * 1000) / ((endedAt.at(-1) ?? Number.NaN) - startedAt),
-    p50: quantile(sorted, 0.5),
-    p99: quantile(sorted, 0.99),
-    firstP50: quantile(sortedFirsts, 0.5),
-    firstP99: quantile(sortedFirsts, 0.99),
     endedAt,
+    latencies,
+    async stop() {
+      stopped = true
+      // Whoever waits for its turn has nothing under way; the others get their answer first.
+      const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs)
+      await all
+      clearTimeout(grace)
+      const sorted = Float64Array.from(latencies).sort()
+      const sortedFirsts = Float64Array.from(firsts).sort()
+      return {
+        calls: sorted.length,
+        sent,
+        failures,
+        perSecond: (sorted.length * 1000) / ((endedAt.at(-1) ?? Number.NaN) - startedAt),
+        p50: quantile(sorted, 0.5),
+        p99: quantile(sorted, 0.99),
+        firstP50: quantile(sortedFirsts, 0.5),
+        firstP99: quantile(sortedFirsts, 0.99),
+        endedAt,
+        latencies,
+      }
+    },
   }
+}
+
+/** Drives a port for so long. */
+export const drive = async ({ seconds, ...load }: Load): Promise<LoadResult> => {
+  const driving = startDriving(load)
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+  return await driving.stop()
 }
 
 /** The body of one answer, chunking undone: for the check before the clock starts. */
