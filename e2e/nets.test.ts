@@ -165,6 +165,16 @@ describe.each(['embedded', 'server'] as const)('%s', (engine) => {
     expect((await check.check()).differing).toBe(0)
   })
 
+  test('a log that is made anew under its old name counts from 0 again: its batches are no repeats', async () => {
+    const db = await opened()
+    for (const first of [0, 50]) {
+      const source = memorySource()
+      for (let n = first; n < first + 50; n++) source.append('topic/0', payloadOf(callOf(n)))
+      await ingestWith(db, source, { tokens: 'on', lookUp: 'on', times: 2 }).stop(60_000)
+    }
+    expect(await toldBy(db)).toEqual(expected(100))
+  })
+
   test('the proofs prove something: with tokens taken away a batch that comes again counts again', async () => {
     const db = await opened(forgetful)
     const source = memorySource()

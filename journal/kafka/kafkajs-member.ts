@@ -126,6 +126,8 @@ export const kafkajsMember = (options: Options): KafkaMember => {
       maxBytesPerPartition: 4 * 1024 * 1024,
       maxBytes: 16 * 1024 * 1024,
       maxWaitTimeInMs: 1000,
+      // Partitions that are added have a reader after so long.
+      metadataMaxAge: 10_000,
       // It is replaced by us: its own restarts end without a word now and then.
       retry: { retries: 5, restartOnFailure: () => Promise.resolve(false) },
     })

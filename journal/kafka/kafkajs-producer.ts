@@ -1,5 +1,5 @@
 import kafkajs, { type Kafka } from 'kafkajs'
-import { BrokerRefusal, type KafkaProducer } from './port.js'
+import { BrokerRefusal, NoSuchPartition, type KafkaProducer } from './port.js'
 
 /** Faults of the messages, not of the moment. */
 const refusals = new Set([
@@ -42,8 +42,12 @@ export const kafkajsProducer = async (kafka: Kafka): Promise<KafkaProducer> => {
         })
       } catch (cause) {
         if (refusals.has(typeOf(cause))) throw new BrokerRefusal(`The broker refused a message: ${typeOf(cause)}.`, { cause })
+        if (typeOf(cause) === 'UNKNOWN_TOPIC_OR_PARTITION')
+          throw new NoSuchPartition(`There is no ${topic}/${partition} (any more).`, { cause })
         throw cause
       }
+      // It leaves out, without a word, what it knows no leader for.
+      if (answers.length === 0) throw new NoSuchPartition(`Nobody takes what is for ${topic}/${partition}.`)
       const [answer, ...more] = answers
       if (more.length > 0 || answer?.topicName !== topic || answer.partition !== partition || answer.errorCode !== 0)
         throw new Error(`The answer to a send to ${topic}/${partition} does not name it: ${JSON.stringify(answers)}.`)

@@ -50,8 +50,8 @@ export interface KafkaProducer {
    * Sends to one partition, in order.
    *
    * @returns When every replica in sync has them, and the answer has named the partition.
-   * @throws BrokerRefusal when the messages themselves are at fault; else any error: nobody knows what of them is there. After it
-   *   the producer is used no more.
+   * @throws BrokerRefusal when the messages themselves are at fault, NoSuchPartition when there is no such place any more; else any
+   *   error: nobody knows what of them is there. After it the producer is used no more.
    */
   send(topic: string, partition: number, messages: readonly KafkaMessage[]): Promise<void>
   close(): Promise<void>
@@ -105,5 +105,13 @@ export class BrokerRefusal extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'BrokerRefusal'
+  }
+}
+
+/** The topic was deleted, or made anew with fewer partitions. */
+export class NoSuchPartition extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'NoSuchPartition'
   }
 }

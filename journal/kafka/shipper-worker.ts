@@ -86,6 +86,10 @@ const started = startShipper({
   link,
   topic,
   partitions: facts.partitions,
+  ensure: async () => {
+    const [found] = await link.ensure([eventsTopic(topic)])
+    return found?.partitions ?? facts.partitions
+  },
   // What the topic takes is compressed; a broker counts the batch around it, too.
   maxMessageBytes: Math.min(maxMessageBytes, (facts.maxMessageBytes ?? Infinity) - 1024),
   setAside,

@@ -1,7 +1,7 @@
 import type { Gap, Plan, SourceRecord } from '../port.js'
 import type { JournalSource } from '../source.js'
 import { fitEvent, withoutBodies } from './fit-event.js'
-import { BrokerRefusal, type KafkaLink, type KafkaMessage, type KafkaProducer } from './port.js'
+import { BrokerRefusal, NoSuchPartition, type KafkaLink, type KafkaMessage, type KafkaProducer } from './port.js'
 import { eventMessage, gapMessage, type Origin } from './topic-message.js'
 import { whyOf } from './why.js'
 
@@ -34,6 +34,8 @@ interface Options {
   readonly topic: string
   /** Of the topic. */
   readonly partitions: number
+  /** Makes the topic anew where it is gone, and tells how many partitions it has. Without, it is taken to stay as it is. */
+  readonly ensure?: () => Promise<number>
   /** Of one send, uncompressed. */
   readonly maxMessageBytes: number
   /** Durable before it resolves. */
@@ -77,7 +79,9 @@ const inDoubt = (message: KafkaMessage): KafkaMessage => ({ ...message, headers:
  * broker has acknowledged everything before it. What was sent without an answer is sent again, marked as doubtful.
  */
 export const startShipper = (options: Options): Shipper => {
-  const { source, link, topic, partitions, maxMessageBytes, setAside, now, random, onFault } = options
+  const { source, link, topic, maxMessageBytes, setAside, now, random, onFault } = options
+  const { ensure = () => Promise.resolve(options.partitions) } = options
+  let { partitions } = options
   const halt = new AbortController()
   const draining = new AbortController()
   let producer: KafkaProducer | null = null
@@ -157,8 +161,17 @@ export const startShipper = (options: Options): Shipper => {
         failed('Kafka does not take events; they wait in the journal.', cause)
         await pause(backOff(), halt.signal)
         halt.signal.throwIfAborted()
+        if (cause instanceof NoSuchPartition) await findTopic(cause)
       }
     }
+  }
+
+  /** @throws the cause when the topic has another number of partitions now: what was begun is read and spread anew. */
+  const findTopic = async (cause: NoSuchPartition): Promise<void> => {
+    const found = await ensure().catch(() => partitions)
+    if (found === partitions) return
+    partitions = found
+    throw cause
   }
 
   const failed = (sentence: string, cause: unknown): void => {
@@ -273,6 +286,7 @@ export const startShipper = (options: Options): Shipper => {
       } catch (cause) {
         if (halt.signal.aborted) return
         positions.clear()
+        if (cause instanceof NoSuchPartition) continue
         failed('Reading the journal failed; trying again.', cause)
         await pause(backOff(), halt.signal)
       }
