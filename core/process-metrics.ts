@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { metricMaker } from './metric-maker.js'
-import { metrics, type MetricRole } from './metrics.js'
+import { metrics, type MetricRole, type MetricRule } from './metrics.js'
 
 /**
  * What every process tells of itself: build, memory, processor, descriptors, event loop, garbage. One a process, for its whole life: it
@@ -10,7 +10,12 @@ export const processMetrics = ({ role, version }: { readonly role: MetricRole | 
   const registry = new Registry()
   metricMaker(registry).read('weir_build_info', () => [{ labels: { version, role }, value: 1 }])
   collectDefaultMetrics({ register: registry })
-  // Some are no use, and some break Prometheus' rules for names.
-  for (const { name } of registry.getMetricsAsArray()) if (!Object.hasOwn(metrics, name)) registry.removeSingleMetric(name)
+  const rules: Readonly<Record<string, MetricRule>> = metrics
+  for (const { name } of registry.getMetricsAsArray()) {
+    const rule = rules[name]
+    // Some are no use, and some break Prometheus' rules for names.
+    if (rule === undefined) registry.removeSingleMetric(name)
+    else Object.assign(registry.getSingleMetric(name) ?? {}, { help: rule.help })
+  }
   return registry
 }
