@@ -67,3 +67,27 @@ test('a spilled body is whole in its file', async () => {
   copy.sha256()
   await vi.waitFor(() => expect(readFileSync(path).equals(Buffer.concat(pieces))).toBe(true))
 })
+
+test('a full pool cuts the copy where it is; length and hash go on, and the room comes back', () => {
+  const pool = { held: 0, limitBytes: 100, cut: 0 }
+  const first = new BodyCopy(true, 1000, null, pool)
+  first.push(Buffer.alloc(60, 'a'))
+  const second = new BodyCopy(true, 1000, null, pool)
+  second.push(Buffer.alloc(40, 'b'))
+  expect([pool.held, pool.cut]).toEqual([100, 0])
+  second.push(Buffer.from('c'))
+  second.push(Buffer.from('d'))
+  expect([pool.held, pool.cut]).toEqual([100, 1])
+  const kept = second.pieces(null)
+  expect([kept?.length, kept?.truncated, second.length]).toEqual([40, true, 42])
+  expect(second.sha256()).toBe(
+    createHash('sha256')
+      .update(`${'b'.repeat(40)}cd`)
+      .digest('hex'),
+  )
+  first.release()
+  first.release()
+  expect(pool.held).toBe(40)
+  second.release()
+  expect(pool.held).toBe(0)
+})

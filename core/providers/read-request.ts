@@ -8,8 +8,10 @@ export interface Asking {
   readonly api: string
   /** Path at the provider; a query may follow it. */
   readonly path: string
-  /** The whole body, without content coding. */
+  /** The whole body, without content coding, or its beginning. */
   readonly body: Buffer
+  /** Only its beginning: what stands there is read. */
+  readonly cut?: boolean
   /** Of the request: names the boundary of a form. */
   readonly contentType?: string | undefined
 }
@@ -65,8 +67,8 @@ const scanned = (body: Buffer): JsonObject | null => {
   return Object.fromEntries([...scanner.values()].map(([key, text]) => [key, parsed(text)]))
 }
 
-const objectFrom = (body: Buffer): JsonObject | null => {
-  if (body.length > parseBytes) return scanned(body)
+const objectFrom = (body: Buffer, cut: boolean): JsonObject | null => {
+  if (cut || body.length > parseBytes) return scanned(body)
   try {
     const value: unknown = JSON.parse(utf8(body))
     return isObject(value) ? value : null
@@ -160,8 +162,8 @@ const priceFactsOf = (asked: JsonObject, body: Buffer, family: string, api: stri
  *
  * Never throws; a body that is neither a JSON object nor a form gives `malformed` and what the path tells.
  */
-export const readRequest = ({ family, api, path, body, contentType }: Asking): Asked => {
-  const asked = contentType !== undefined && isForm(contentType) ? objectFromForm(body, contentType) : objectFrom(body)
+export const readRequest = ({ family, api, path, body, contentType, cut = false }: Asking): Asked => {
+  const asked = contentType !== undefined && isForm(contentType) ? objectFromForm(body, contentType) : objectFrom(body, cut)
   const inPath = modelInPath(family, path)
   const streamPath =
     /:stream(?:GenerateContent|RawPredict)\b|\/(?:converse-stream|invoke-with-response-stream)\b|[?&]stream=true\b/.test(path)

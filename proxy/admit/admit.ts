@@ -37,6 +37,7 @@ const read = (call: Call, target: Target | null, body: HeldBody, contentType: st
     api: target?.route.api ?? '',
     path: target?.path ?? call.unifiedPath ?? '',
     body: isEncoded(call) ? nothing : body.head,
+    cut: body.head.length < body.length,
     contentType,
   })
 
@@ -76,7 +77,7 @@ const spliceModel = (body: HeldBody, model: string): HeldBody => {
   if (body.spilled)
     throw new WeirError(
       'body_too_large',
-      'A body over 10 MiB cannot have its model rewritten; use the path of the provider instead of /v1.',
+      'A body that is too long for memory (ceilings.bodyMemory in weir.yaml) cannot have its model rewritten; use the path of the provider instead of /v1.',
     )
   const changed = spliceString(body.head, 'model', model)
   if (changed === null) throw new WeirError('bad_body', 'The "model" of the body could not be found again.', { param: 'model' })

@@ -73,7 +73,13 @@ export const readBody = (req: IncomingMessage, copy: BodyCopy, rules: BodyRules)
     const idle: Watched = {
       slot: -1,
       dueAt: rules.deadlines.now() + rules.idleMs,
-      expired: () => fail(new WeirError('request_timeout', `The request body stood still for ${rules.idleMs} ms.`)),
+      expired: () =>
+        fail(
+          new WeirError(
+            'request_timeout',
+            `The request body stood still for ${rules.idleMs} ms (timeouts.uploadIdle in weir.yaml).`,
+          ),
+        ),
     }
     rules.deadlines.add(idle)
     const settle = (): boolean => {

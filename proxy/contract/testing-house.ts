@@ -41,6 +41,10 @@ export interface House {
   /** The journal takes nothing, or takes all again. */
   breakJournal(broken: boolean): void
   readonly port: number
+  /** Everything of it on disk. */
+  readonly dataDir: string
+  /** The text of /metrics. */
+  metrics(): Promise<string>
   /** What the log told of; must be empty at the end. */
   readonly failures: unknown[]
   close(): Promise<void>
@@ -93,7 +97,7 @@ const send = (port: number, { path = '/openai/v1/chat/completions', method = 'PO
  * @param origin Where OpenAI, Anthropic and Gemini answer.
  * @param yaml More of weir.yaml.
  */
-export const startHouse = async (origin: string, yaml = '', more: Partial<Pick<ProxyDeps, 'random'>> = {}): Promise<House> => {
+export const startHouse = async (origin: string, yaml = '', more: Partial<Pick<ProxyDeps, 'random' | 'pressure'>> = {}): Promise<House> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'weir-contract-'))
   const ends = new Map<string, Exchange>()
   let rows = 0
@@ -126,6 +130,8 @@ export const startHouse = async (origin: string, yaml = '', more: Partial<Pick<P
   const ask = (asked: Asked): Promise<Got> => send(proxy.port, asked)
   return {
     port: proxy.port,
+    dataDir,
+    metrics: async () => (await ask({ path: '/metrics', method: 'GET' })).text,
     failures,
     ask,
     call: (headers, path) => ask({ headers: Object.entries(headers), ...(path === undefined ? {} : { path }) }),

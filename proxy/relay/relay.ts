@@ -116,7 +116,10 @@ export const relayBy = ({ config, deadlines, delivery, guard }: RelayDeps): Rela
               reject(
                 req.complete || isHeldUp()
                   ? new WeirError('timeout_ttft', `${host} did not begin to answer within ${ttft} ms.`)
-                  : new WeirError('request_timeout', `The request body stood still for ${uploadIdle} ms.`),
+                  : new WeirError(
+                      'request_timeout',
+                      `The request body stood still for ${uploadIdle} ms (timeouts.uploadIdle in weir.yaml).`,
+                    ),
               )
             proxyRequest?.destroy()
           },

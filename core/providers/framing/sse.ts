@@ -119,7 +119,7 @@ export const sseSplitter = (onEvent: OnEvent, note: (note: string) => void, most
       if (cr === -1 && held.bytes === 0 && lineIsEmpty && !skipping && !atStart)
         // Whole events, as providers send them: an empty line is LF LF.
         for (let end = text.indexOf('\n\n', start); end > start; end = text.indexOf('\n\n', start)) {
-          if (end - start <= most) dispatchPlain(text, start, end, onEvent)
+          if (end - start < most) dispatchPlain(text, start, end, onEvent)
           else note('event_too_large')
           start = at = end + 2
         }

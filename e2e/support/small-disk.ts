@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** A file system of a few MiB. */
+export interface SmallDisk {
+  /** Takes all the room there is. */
+  fill(): void
+  /** Gives it back. */
+  clear(): void
+  /** The folder is an ordinary one again. */
+  unmount(): void
+}
+
+/** Whether one can be made here: only root may mount. */
+export const canMount = process.getuid?.() === 0 && spawnSync('mount', ['--version']).status === 0
+
+/** Mounts a file system of its own on a folder. */
+export const mountSmallDisk = (folder: string, mebi: number): SmallDisk => {
+  mkdirSync(folder, { recursive: true })
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mebi}m`, 'tmpfs', folder])
+  if (mounted.status !== 0) throw new Error(`${folder} cannot be mounted: ${mounted.stderr.toString()}`)
+  const ballast = join(folder, '.ballast')
+  return {
+    fill() {
+      const fd = openSync(ballast, 'a')
+      try {
+        for (let block = 64 * 1024; block >= 512; block /= 2)
+          try {
+            for (;;) if (writeSync(fd, Buffer.alloc(block)) < block) break
+          } catch (cause) {
+            if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause
+          }
+      } finally {
+        closeSync(fd)
+      }
+    },
+    clear: () => rmSync(ballast, { force: true }),
+    unmount: () => {
+      if (existsSync(folder)) spawnSync('umount', ['-l', folder])
+    },
+  }
+}
