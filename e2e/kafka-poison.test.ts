@@ -10,7 +10,6 @@ import { startFakeProvider, type FakeProvider } from '../cli/fake-provider/serve
 import { uuidv7 } from '../core/ids.js'
 import { exchange, payloadOf } from '../ingest/testing.js'
 import { kafkaClient } from '../journal/kafka/client.js'
-import { openKafkaSource } from '../journal/kafka/kafka-source.js'
 import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
 import type { KafkaLink, PlacedMessage } from '../journal/kafka/port.js'
 import { kafkaJars, startKafka, type Kafka } from './servers/kafka/kafka.js'
@@ -231,29 +230,4 @@ describe.skipIf(kafkaJars === null)('what is no event, on the topic (WEIR_TEST_K
     expect(wrong.code).toBe(2)
     expect(wrong.said).toContain('Did you mean refused?')
   })
-
-  test('a group that stands behind the end of its topic waits, and says so', async () => {
-    const wish = { topic: 'made-anew', partitions: 1, retentionMs: 3_600_000 }
-    await link.ensure([wish])
-    await send([{ value: 'a' }, { value: 'b' }], kafkajs.CompressionTypes.None, 'made-anew')
-    const admin = kafkaClient(
-      { brokers: kafka.brokers.split(','), ssl: false, sasl: null, clientId: 'weir-test' },
-      () => undefined,
-    ).admin()
-    await admin.connect()
-    onTestFinished(() => admin.disconnect())
-    await admin.setOffsets({ groupId: 'behind', topic: 'made-anew', partitions: [{ partition: 0, offset: '7' }] })
-    const said: string[] = []
-    const source = openKafkaSource({ link, topic: 'made-anew', group: 'behind', log: (sentence) => said.push(sentence) })
-    onTestFinished(() => source.close())
-    await until(
-      'it says so',
-      async () => {
-        expect(await source.partitions()).toEqual([])
-        return source.trouble !== null && said.length > 0
-      },
-      { timeoutMs: 60_000 },
-    )
-    expect(source.trouble).toContain('behind stands at 7 of made-anew/0, which ends at 2')
-  }, 90_000)
 })

@@ -7,8 +7,10 @@ import { startFakeProvider, type FakeProvider } from '../cli/fake-provider/serve
 import { uuidv7 } from '../core/ids.js'
 import { exchange, payloadOf } from '../ingest/testing.js'
 import { kafkaClient } from '../journal/kafka/client.js'
+import { openKafkaSource } from '../journal/kafka/kafka-source.js'
 import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
 import { eventMessage } from '../journal/kafka/topic-message.js'
+import type { Source } from '../journal/port.js'
 import { kafkaJars, startKafka, type Kafka } from './servers/kafka/kafka.js'
 import { openHouse, providersAt } from './support/house.js'
 import { until } from './support/wait.js'
@@ -103,4 +105,60 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
     await stored(await calls(3))
     expect(house.stderr()).not.toContain('could not be brought back to life')
   }, 180_000)
+
+  test('a group that stands behind the end says so, and after a while reads from the beginning, in doubt, under another name', async () => {
+    const topic = 'made-anew'
+    const group = 'behind'
+    const link = kafkajsLink({ access: access(), complain: () => undefined })
+    onTestFinished(() => link.close())
+    await link.ensure([{ topic, partitions: 1, retentionMs: 3_600_000 }])
+    const producer = await link.producer()
+    onTestFinished(() => producer.close())
+    const send = async (...ids: readonly string[]): Promise<void> =>
+      await producer.send(
+        topic,
+        0,
+        ids.map((id) => eventMessage(Buffer.from(payloadOf(exchange({ id }))), { writer: 'w', at: 0 }, false)),
+      )
+    await send('a', 'b')
+    await admin.setOffsets({ groupId: group, topic, partitions: [{ partition: 0, offset: '8' }] })
+    const said: string[] = []
+    const source = openKafkaSource({
+      link,
+      topic,
+      group,
+      log: (sentence) => said.push(sentence),
+      patience: { everyMs: 200, ms: 1500 },
+    })
+    await until('it says so', async () => (await source.partitions()).length === 0 && source.trouble !== null, {
+      timeoutMs: 60_000,
+    })
+    expect(source.trouble).toContain('behind stands at 8 of made-anew/0, which ends at 2')
+    const [partition] = await until('it reads', async () => {
+      const found = await source.partitions()
+      return found.length > 0 && found
+    })
+    expect(partition).toBe('made-anew/0~1')
+    const read = async (from: Source, at: number, n: number) =>
+      await until('the events', async () => {
+        await from.partitions()
+        const found = await from.read('made-anew/0~1', at, 100, 1e9)
+        return found.length >= n && found.map(({ at: offset, doubt }) => [offset, doubt])
+      })
+    expect(await read(source, 0, 2)).toEqual([
+      [0, true],
+      [1, true],
+    ])
+    expect(source.trouble).toBeNull()
+    await source.commit('made-anew/0~1', '', 2)
+    await source.close()
+    await send('c', 'd', 'e', 'f', 'g', 'h', 'i')
+    // Whoever comes next knows of it.
+    const next = openKafkaSource({ link, topic, group })
+    onTestFinished(() => next.close())
+    await until('it reads on', async () => (await next.partitions()).length > 0, { timeoutMs: 60_000 })
+    expect(await next.progress('made-anew/0~1', '')).toEqual({ committed: 2, planned: null })
+    expect(await read(next, 2, 7)).toEqual([2, 3, 4, 5, 6, 7, 8].map((offset) => [offset, offset < 8]))
+    expect(said).toHaveLength(2)
+  }, 120_000)
 })

@@ -1,5 +1,5 @@
 import { PartitionMoved, type Gap, type Plan, type Progress, type Source, type SourceRecord } from '../port.js'
-import type { GroupOffset, KafkaLink, KafkaMember, PlacedMessage } from './port.js'
+import type { KafkaLink, KafkaMember, PartitionOffsets, PlacedMessage } from './port.js'
 import { isDoubtful, isGap, readGap } from './topic-message.js'
 
 /** A source over the partitions of a topic that this member of a group was given. */
@@ -19,21 +19,39 @@ interface Options {
   readonly log?: (sentence: string) => void
   /** Bytes of one event, where none has been seen: for the lag in bytes. */
   readonly usualBytes?: number
+  readonly patience?: typeof usualPatience
+  readonly now?: () => number
 }
 
-/** What stands beside a committed offset: first and last of an insert that was begun. */
-const planOf = (metadata: string): Plan | null => {
-  if (metadata === '') return null
+/** What stands beside a committed offset. */
+interface Note {
+  /** First and last of an insert that was begun. */
+  readonly plan: Plan | null
+  /** How often the partition was begun anew. */
+  readonly log: number
+  /** What lies before it may have been read under the name of an earlier log. */
+  readonly doubtBelow: number
+}
+
+const emptyNote: Note = { plan: null, log: 0, doubtBelow: 0 }
+
+const noteOf = (metadata: string): Note => {
+  if (metadata === '') return emptyNote
   try {
-    const { first, last } = JSON.parse(metadata) as Partial<Plan>
-    return Number.isSafeInteger(first) && Number.isSafeInteger(last) ? { first: first as number, last: last as number } : null
+    const { first, last, log = 0, doubtBelow = 0 } = JSON.parse(metadata) as Partial<Plan & Note>
+    const plan =
+      Number.isSafeInteger(first) && Number.isSafeInteger(last) ? { first: first as number, last: last as number } : null
+    return Number.isSafeInteger(log) && Number.isSafeInteger(doubtBelow) ? { plan, log, doubtBelow } : { ...emptyNote, plan }
   } catch {
-    return null
+    return emptyNote
   }
 }
 
-/** How often a partition is looked at whose position cannot be. */
-const lostEveryMs = 5000
+const textOf = ({ plan, log, doubtBelow }: Note): string =>
+  plan === null && log === 0 ? '' : JSON.stringify({ ...plan, ...(log === 0 ? {} : { log, doubtBelow }) })
+
+/** How often a partition is looked at whose position lies behind its end, and how long: a new leader may not know its end at once. */
+const usualPatience = { everyMs: 5000, ms: 15_000 }
 const rememberedRepeats = 50_000
 
 /**
@@ -42,16 +60,22 @@ const rememberedRepeats = 50_000
  * begun by somebody else only once all of that range has come: part of it under its token would void the rest.
  */
 export const openKafkaSource = (options: Options): KafkaSource => {
-  const { link, topic, group, log = () => undefined, usualBytes = 2048 } = options
+  const { link, topic, group, log = () => undefined, usualBytes = 2048, patience = usualPatience, now = Date.now } = options
   const member: KafkaMember = link.join(group, topic)
-  const name = (partition: number): string => `${topic}/${partition}`
-  const numberOf = (partition: string): number => Number(partition.slice(topic.length + 1))
+  const notes = new Map<number, Note>()
+  const noteAt = (partition: number): Note => notes.get(partition) ?? emptyNote
+  /** One that was begun anew has another name: what was stored from the same offsets of its earlier log is something else. */
+  const name = (partition: number): string => {
+    const again = noteAt(partition).log
+    return again === 0 ? `${topic}/${partition}` : `${topic}/${partition}~${again}`
+  }
+  const numberOf = (partition: string): number => Number(partition.slice(topic.length + 1).split('~', 1)[0])
   const gaps = new Map<string, Map<number, Gap>>()
   /** Of the assignment that was told last. */
   let generation = -1
   const positions = new Map<string, Progress>()
   /** Partitions whose position lies behind their end: since when, and when they are looked at again. */
-  const lost = new Map<string, { readonly sentence: string; readonly againAt: number }>()
+  const lost = new Map<number, { readonly sentence: string; readonly since: number; readonly againAt: number }>()
   let seen = { bytes: 0, messages: 0 }
   let lags: ReadonlyMap<number, number> = new Map()
 
@@ -82,41 +106,55 @@ export const openKafkaSource = (options: Options): KafkaSource => {
     return true
   }
 
-  const recordOf = (message: PlacedMessage): SourceRecord => ({
+  const recordOf = (message: PlacedMessage, { doubtBelow }: Note): SourceRecord => ({
     at: message.offset,
     next: message.offset + 1,
     payload: message.value,
-    doubt: inDoubt(message),
+    doubt: inDoubt(message) || message.offset < doubtBelow,
   })
 
-  const behindEnd = (partition: string, { offset }: GroupOffset, high: number): void => {
-    const sentence =
-      `${group} stands at ${offset} of ${partition}, which ends at ${high}: the topic was made anew or has lost events. ` +
-      'It is read again once it reaches that offset; a topic that is made anew wants another name (kafka.topic).'
-    if (!lost.has(partition)) log(sentence)
-    lost.set(partition, { sentence, againAt: Date.now() + lostEveryMs })
+  /**
+   * The topic was made anew, or has lost events. What lies in it now may be new, or be stored already: all of it is read, in doubt.
+   */
+  const behindEnd = async (partition: number, reached: number, { low, high }: PartitionOffsets): Promise<void> => {
+    const { since } = lost.get(partition) ?? { since: now() }
+    const place = `${topic}/${partition}`
+    if (now() - since < patience.ms) {
+      const sentence = `${group} stands at ${reached} of ${place}, which ends at ${high}: the topic was made anew or has lost events.`
+      if (!lost.has(partition)) log(`${sentence} If that is so in ${patience.ms / 1000} s, it is read from its beginning.`)
+      lost.set(partition, { sentence, since, againAt: now() + patience.everyMs })
+      return
+    }
+    const begun = { plan: null, log: noteAt(partition).log + 1, doubtBelow: reached }
+    await member.commit(partition, low, textOf(begun))
+    notes.set(partition, begun)
+    lost.delete(partition)
+    log(`${place} is read from its beginning, ${low}: ${group} stood behind its end. What is stored already is not stored twice.`)
+    positions.set(name(partition), { committed: low, planned: null })
   }
 
   /** Where the group stands in partitions that were just assigned. */
   const locate = async (partitions: readonly number[]): Promise<void> => {
-    const wanted = partitions.filter((partition) => (lost.get(name(partition))?.againAt ?? 0) <= Date.now())
+    const wanted = partitions.filter((partition) => (lost.get(partition)?.againAt ?? 0) <= now())
     if (wanted.length === 0) return
     const [ends, stands] = await Promise.all([link.offsets(topic), link.groupOffsets(group, topic)])
     for (const number of wanted) {
-      const partition = name(number)
       const stand = stands.get(number) ?? { offset: -1, metadata: '' }
       const { low, high } = ends.get(number) ?? { low: 0, high: 0 }
-      if (stand.offset > high) {
-        behindEnd(partition, stand, high)
+      const note = noteOf(stand.metadata)
+      notes.set(number, note)
+      const reached = Math.max(stand.offset, (note.plan?.last ?? -1) + 1)
+      if (reached > high) {
+        await behindEnd(number, reached, { low, high })
         continue
       }
-      lost.delete(partition)
+      lost.delete(number)
+      const partition = name(number)
       if (stand.offset >= 0 && stand.offset < low)
         log(`${partition}: ${low - stand.offset} events were removed by the topic's retention before ${group} had read them.`)
-      const planned = planOf(stand.metadata)
       positions.set(partition, {
         committed: Math.max(low, stand.offset),
-        planned: planned === null || planned.last < low ? null : planned,
+        planned: note.plan === null || note.plan.last < low ? null : note.plan,
       })
     }
   }
@@ -132,6 +170,7 @@ export const openKafkaSource = (options: Options): KafkaSource => {
         generation = member.generation()
         gaps.clear()
         positions.clear()
+        notes.clear()
         // None, once, after an assignment: who holds positions forgets them.
         return []
       }
@@ -149,7 +188,7 @@ export const openKafkaSource = (options: Options): KafkaSource => {
         for (const message of messages) {
           seen = { bytes: seen.bytes + message.value.length, messages: seen.messages + 1 }
           const gap = isGap(message) ? readGap(message) : null
-          if (gap === null) records.push(recordOf(message))
+          if (gap === null) records.push(recordOf(message, noteAt(numberOf(partition))))
           else noteGap(partition, gap)
         }
         at = last.offset + 1
@@ -160,17 +199,19 @@ export const openKafkaSource = (options: Options): KafkaSource => {
       const own = isCurrent() ? positions.get(partition) : undefined
       if (own !== undefined) return own
       const { offset, metadata } = await member.position(numberOf(partition))
-      return { committed: Math.max(0, offset), planned: planOf(metadata) }
+      return { committed: Math.max(0, offset), planned: noteOf(metadata).plan }
     },
     async plan(partition, _consumer, plan) {
       // The offset stays: between it and the plan's first may lie gaps that are not told yet.
       const { committed } = positionOf(partition)
-      await member.commit(numberOf(partition), committed, JSON.stringify(plan))
+      const number = numberOf(partition)
+      await member.commit(number, committed, textOf({ ...noteAt(number), plan }))
       if (isCurrent()) positions.set(partition, { committed, planned: plan })
     },
     async commit(partition, _consumer, next) {
       positionOf(partition)
-      await member.commit(numberOf(partition), next, '')
+      const number = numberOf(partition)
+      await member.commit(number, next, textOf({ ...noteAt(number), plan: null }))
       if (isCurrent()) positions.set(partition, { committed: next, planned: null })
       const known = gaps.get(partition)
       if (known !== undefined) for (const at of known.keys()) if (at < next) known.delete(at)
