@@ -20,6 +20,7 @@ test('in general nothing is left of figures, addresses and names', () => {
 
 test('what somebody else said is one line, and not endless', () => {
   expect(quoted('It is away.', `first\nsecond`)).toBe('It is away. first')
+  expect(quoted('It is away.', 'no way to http://weir:passw0rd@h')).toBe('It is away. no way to http://[hidden]@h')
   expect(quoted('It is away.', null)).toBe('It is away.')
   expect(quoted('It is away.', 'x'.repeat(5000))).toHaveLength(312)
 })

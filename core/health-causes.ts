@@ -1,3 +1,5 @@
+import { secretHider } from './hide-secrets.js'
+
 /** Which process can tell of it. */
 export type CauseTeller = 'proxy' | 'ingest' | 'web'
 
@@ -93,6 +95,7 @@ export interface Cause {
   readonly advice: string
 }
 
+const hide = secretHider([])
 const rules: Readonly<Record<string, CauseRule>> = healthCauses
 
 /**
@@ -127,6 +130,6 @@ export const causesOfTeller = (
     tellers.includes(teller) ? [{ word: word as CauseName, each: each ?? null }] : [],
   )
 
-/** An effect that ends with what somebody else said: one line of it, not endless. */
+/** An effect that ends with what somebody else said: one line of it, not endless, nothing that stands where secrets stand. */
 export const quoted = (effect: string, said: string | null | undefined): string =>
-  `${effect} ${(said?.split('\n', 1)[0] ?? '').slice(0, 300)}`.trimEnd()
+  `${effect} ${hide(said?.split('\n', 1)[0] ?? '').slice(0, 300)}`.trimEnd()

@@ -7,7 +7,14 @@ const shortest = 6
 
 /** Names whose value is a secret whatever it looks like; any header's may be. */
 const secretName = /(?:key|secret|token|password|passphrase|authorization|cookie)$/i
-const urlVariables = ['CLICKHOUSE_URL', 'DATABASE_URL', 'REDIS_URL']
+const urlVariables = [
+  'CLICKHOUSE_URL',
+  'DATABASE_URL',
+  'REDIS_URL',
+  'KAFKA_BROKERS',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+]
 const headerVariables = ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']
 
 const decoded = (text: string): string => {
@@ -18,9 +25,9 @@ const decoded = (text: string): string => {
   }
 }
 
-/** What stands between the first colon behind `//` and the last `@`: also of a URL that is none. */
+/** What stands between the first colon of an authority and the last `@`: also of a URL that is none. */
 const passwordIn = (url: string): string[] => {
-  const [, password] = /^[a-z][a-z0-9+.-]*:\/\/[^:@/]*:(.*)@/is.exec(url) ?? []
+  const [, password] = /^(?:[a-z][a-z0-9+.-]*:\/\/)?[^:@/]*:(.*)@/is.exec(url) ?? []
   return password === undefined ? [] : [password, decoded(password)]
 }
 

@@ -4,6 +4,7 @@ import { JsonTraceSerializer, ProtobufTraceSerializer, TraceExporterMetricsHelpe
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { isLoopback, type ExportDestination } from '../../core/config.js'
+import { secretHider } from '../../core/hide-secrets.js'
 import type { Span } from './span.js'
 
 /** What a destination made of a batch, sorted by what there is to do. */
@@ -64,6 +65,15 @@ const profileHeaders: Readonly<Record<ExportDestination['profile'], Readonly<Rec
   langfuse: { 'x-langfuse-ingestion-version': '4' },
 }
 
+/** What is told of an answer, for people: some repeat the key that they refuse. */
+const withoutSecrets = ({ headers, endpoint }: Pick<ExportDestination, 'headers' | 'endpoint'>): ((answer: Answer) => Answer) => {
+  const { password, searchParams } = new URL(endpoint)
+  const given = [...Object.values(headers), ...searchParams.values(), decodeURIComponent(password)]
+  const secrets = given.flatMap((value) => [value, value.replace(/^\w+\s+/, '')]).filter((value) => value.length >= 6)
+  const hide = secretHider(secrets)
+  return (answer) => ({ ...answer, message: hide(answer.message) })
+}
+
 /** What a hung destination may take before its batch is tried again. */
 const timeoutMillis = 10_000
 
@@ -77,6 +87,7 @@ export const createExporter = (
   destination: Pick<ExportDestination, 'endpoint' | 'protocol' | 'headers' | 'profile'>,
 ): Exporter => {
   listenToDiagnostics()
+  const told = withoutSecrets(destination)
   const { endpoint, protocol, headers, profile } = destination
   const url = new URL(endpoint)
   const json = protocol === 'json'
@@ -106,7 +117,7 @@ export const createExporter = (
       new Promise((resolve) => {
         try {
           delegate.export(spans as Span[], ({ code, error }) => {
-            resolve(code === 0 ? accepted() : failedWith(error ?? new Error('No answer.')))
+            resolve(told(code === 0 ? accepted() : failedWith(error ?? new Error('No answer.'))))
           })
         } catch (cause) {
           // A span that cannot be written as OTLP: halving finds it.
