@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   kafka: () => import('./kafka.js'),
   idle: () => import('./idle.js'),
   outage: () => import('./outage.js'),
+  soak: () => import('./soak.js'),
   'sse-many': () => import('./sse-many.js'),
   ingest: () => import('./ingest.js'),
   journal: () => import('./journal.js'),

@@ -34,13 +34,23 @@ export const healthOf = async ({ web }: Hub): Promise<Health> => {
   return (await answer.json()) as Health
 }
 
-/** The first row of a question, as numbers. */
-export const askSql = async ({ sql }: Hub, question: string): Promise<readonly number[]> => {
-  const answer = await fetch(sql, { method: 'POST', body: `${question} FORMAT TSV` })
+const answerTo = async ({ sql }: Hub, question: string): Promise<string> => {
+  const answer = await fetch(sql, { method: 'POST', body: question })
   const text = await answer.text()
   if (!answer.ok) throw new BenchFailed(`SQL answered ${answer.status}: ${text.slice(0, 300)}`)
-  return (text.split('\n', 1)[0] ?? '').split('\t').map(Number)
+  return text
 }
+
+/** The first row of a question, as numbers. */
+export const askSql = async (hub: Hub, question: string): Promise<readonly number[]> =>
+  ((await answerTo(hub, `${question} FORMAT TSV`)).split('\n', 1)[0] ?? '').split('\t').map(Number)
+
+/** All rows of a question. */
+export const rowsOf = async <T>(hub: Hub, question: string): Promise<readonly T[]> =>
+  (await answerTo(hub, `${question} FORMAT JSONEachRow`))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T)
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 

@@ -14,6 +14,10 @@ const extension = extname(fileURLToPath(import.meta.url))
 const loader = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : []
 const moduleAt = (path: string): string => fileURLToPath(new URL(`${path}${extension}`, import.meta.url))
 
+/** NODE_OPTIONS that load a module (no suffix, from this folder) into every Node process of ours before it begins. */
+export const preloading = (module: string): string =>
+  [...loader, '--import', new URL(`${module}${extension}`, import.meta.url).href].join(' ')
+
 /** What runs, and the signal that ends it: nothing outlives this process, however it ends. */
 const running = new Map<ChildProcess, NodeJS.Signals>()
 process.once('exit', () => running.forEach((signal, child) => child.kill(signal)))

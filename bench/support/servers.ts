@@ -38,21 +38,30 @@ interface Told {
   readonly pid: number
 }
 
-/** A real broker (KRaft, one node), its data in `dir`. */
-export const startBroker = async (dir: string): Promise<Server> => {
+/** A broker whose link can be cut. */
+export interface Broker extends Server {
+  cut(): Promise<void>
+  mend(): Promise<void>
+}
+
+/** A real broker (KRaft, one node), its data in `dir`. By way of a relay its link can be cut, and costs more. */
+export const startBroker = async (dir: string, way: 'direct' | 'relay' = 'direct'): Promise<Broker> => {
   const process = await forkModule<Told>('./kafka-process', {
-    args: [dir],
+    args: [dir, way],
     env: { WEIR_TEST_KAFKA: kafkaJars() },
     signal: 'SIGTERM',
   })
   let { pid } = process.told
+  const done = async (what: string): Promise<void> => void (await process.ask(what))
   return {
     env: { KAFKA_BROKERS: process.told.brokers },
     pid: () => pid,
-    kill: async () => void (await process.ask('kill')),
+    kill: () => done('kill'),
     async start() {
       pid = (await process.ask<Told>('start')).pid
     },
+    cut: () => done('cut'),
+    mend: () => done('mend'),
     stop: () => process.stop(),
   }
 }
