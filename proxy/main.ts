@@ -138,9 +138,10 @@ export const startProxy = async ({
     ...(pressure === undefined ? {} : { pressure }),
   })
   const inFlightLimit = (): number => config.ceilings.inFlight ?? mostInFlight
-  const saturated = (): string | null => {
+  /** Why no more than these calls may be under way; `null` = they may. */
+  const saturatedBy = (calls: number): string | null => {
     const ceiling = inFlightLimit()
-    if (metrics.inFlight() <= ceiling) return overload.reason()
+    if (calls <= ceiling) return overload.reason()
     const key =
       config.ceilings.inFlight === null ? 'half of the open files that ulimit -n allows' : 'ceilings.inFlight in weir.yaml'
     return `${metrics.inFlight()} calls are in flight; the ceiling is ${ceiling} (${key}).`
@@ -152,7 +153,8 @@ export const startProxy = async ({
     journalLeft: forecast.secondsLeft,
     shipping: shipping ?? null,
     dlqDir: join(first.dataDir, 'dlq'),
-    saturated,
+    // Of the call that would come next: nobody waits for a refusal to be told that there is no room.
+    saturated: () => saturatedBy(metrics.inFlight() + 1),
     storeAway: () => redis?.away() ?? null,
     controlStale: () => null,
     draining: () => draining,
@@ -202,7 +204,7 @@ export const startProxy = async ({
       },
       doorkeeper: () => {
         if (refusing) throw new WeirError('draining', 'This proxy is about to stop; another attempt will meet its successor.')
-        const busy = saturated()
+        const busy = saturatedBy(metrics.inFlight())
         if (busy !== null) throw new WeirError('saturated', busy)
       },
       takePlace: (record, call) => {
@@ -282,7 +284,8 @@ export const startProxy = async ({
     void Object.assign(server, {
       maxHeaderSize: of.ceilings.headers,
       headersTimeout: of.timeouts.head,
-      timeout: of.timeouts.slowReader,
+      // Of a socket on which nothing moves; a late head is told so before.
+      timeout: Math.max(of.timeouts.slowReader, of.timeouts.head + 2 * headCheckMs(of)),
     } satisfies Partial<Server> & { maxHeaderSize: number })
   bound(first)
   // Each call in flight has one to its upstream, too.

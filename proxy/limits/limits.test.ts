@@ -377,6 +377,26 @@ describe('what is kept', () => {
   })
 })
 
+test.each([
+  ['forward', '', 502],
+  ['refuse', '', 503],
+  ['forward', 'weir-durability: strict\r\n', 503],
+])('a WebSocket while the journal takes nothing, journal.full: %s %s', async (full, more, status) => {
+  const house = await open(`journal: { full: ${full} }\n`)
+  house.breakJournal(true)
+  const upgrade =
+    'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const before = upstream.bodies.length
+  const { heard, closed } = await talk(house, head('/openai/v1/realtime?model=gpt-realtime', upgrade + more, 'GET'))
+  await expect.poll(heard).toMatch(/^HTTP\/1\.1 \d{3} /)
+  if (status === 503) {
+    expect(heard()).toMatch(/^HTTP\/1\.1 503 .*weir-error: journal_unavailable/s)
+    expect(upstream.bodies.length).toBe(before)
+    await expect.poll(closed).toBe(true)
+  } else expect(upstream.bodies.length).toBe(before + 1)
+  house.breakJournal(false)
+})
+
 describe('slow readers: timeouts.slowReader', () => {
   /** Reads nothing. */
   const deaf = async (house: House): Promise<{ closed: () => Promise<boolean> }> => {
