@@ -20,10 +20,10 @@ interface Options {
   /** Of steady load before the outage. */
   readonly beforeSeconds: number
   readonly concurrency: number
+  readonly warmUpSeconds: number
 }
 
 const path = `/openai${chatPath}`
-const warmUpSeconds = 20
 const catchUpLimitMs = 900_000
 /** A row is seen some time after its call: who is behind by no more has caught up. */
 const usualLagMs = 3000
@@ -79,7 +79,7 @@ const outage = async (
   options: Options,
   say: (line: string) => void,
 ): Promise<Outcome> => {
-  const { minutes, rate, beforeSeconds, concurrency } = options
+  const { minutes, rate, beforeSeconds, concurrency, warmUpSeconds } = options
   if (!(await fetchBody(house.proxy, path, false)).equals(wantedJson)) throw new BenchFailed("The answer is not the upstream's.")
   const driving = startDriving({ port: house.proxy, path, streaming: false, concurrency, sessions: 100, rate })
   await pause(warmUpSeconds * 1000)
@@ -197,6 +197,7 @@ when the store takes connections. At the end every call has its row, once, and e
     rate: { type: 'string', value: 'n', help: 'calls a second (500)' },
     before: { type: 'string', value: 's', help: 'seconds of load before, whose p99 is compared (60)' },
     concurrency: { type: 'string', value: 'n', help: 'connections (32)' },
+    'warm-up': { type: 'string', value: 's', help: 'seconds of load before anything is measured (20)' },
   },
   run: (values, say) =>
     runAll(
@@ -206,6 +207,7 @@ when the store takes connections. At the end every call has its row, once, and e
         rate: wholeNumber(values, 'rate', 500),
         beforeSeconds: wholeNumber(values, 'before', 60),
         concurrency: wholeNumber(values, 'concurrency', 32),
+        warmUpSeconds: wholeNumber(values, 'warm-up', 20),
       },
       say,
     ),
