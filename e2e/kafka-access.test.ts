@@ -12,6 +12,7 @@ import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
 import { whyOf } from '../journal/kafka/why.js'
 import { freePort, kafkaJars, startKafka, type Kafka } from './servers/kafka/kafka.js'
 import { openHouse, providersAt } from './support/house.js'
+import { goneEverywhere, toldEverywhere } from './support/told-causes.js'
 import { until } from './support/wait.js'
 
 // Brokers that ask who we are, or speak TLS; brokers that refuse us, or are not there (spec of weir.yaml: kafka.ssl, kafka.sasl).
@@ -221,28 +222,35 @@ ssl.keystore.type=PKCS12
     const house = await openHouse({ yaml: providersAt(fake.origin, ['openai']), env: { KAFKA_BROKERS: later.brokers } })
     onTestFinished(() => house.stop())
     const ids: string[] = []
-    for (let n = 0; n < 5; n++) {
-      const answer = await fetch(`${house.proxy}/openai/v1/chat/completions`, {
+    const callAgain = (): Promise<Response> =>
+      fetch(`${house.proxy}/openai/v1/chat/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: 'Bearer sk-test' },
         body: JSON.stringify({ model: 'gpt-5', messages: [{ role: 'user', content: 'hi' }] }),
       })
+    for (let n = 0; n < 5; n++) {
+      const answer = await callAgain()
       expect(answer.status).toBe(200)
       await answer.text()
       ids.push(answer.headers.get('weir-id') ?? '')
     }
-    const { causes } = await until('the proxy to say so', async () => {
-      const found = await ready(house.proxy)
-      return found.status === 'degraded' && found
+    const env = { KAFKA_BROKERS: later.brokers }
+    const cause = 'kafka_unreachable'
+    const calling = setInterval(() => void callAgain().catch(() => undefined), 500)
+    onTestFinished(() => clearInterval(calling))
+    await toldEverywhere(house, {
+      cause,
+      by: 'proxy',
+      effect:
+        /MiB of events wait in the journal, 0 % of its limit; at the rate of the last minute it is full in \d+ (?:s|min|h|days)\. No broker of KAFKA_BROKERS answers/,
+      env,
     })
-    expect(causes).toMatchObject([
-      { cause: 'kafka_unreachable', effect: expect.stringContaining('No broker of KAFKA_BROKERS answers') },
-    ])
+    await toldEverywhere(house, { cause, by: 'hub', effect: /^Kafka has given no events for \d+ s/, env })
+    clearInterval(calling)
     await node?.start()
     for (const id of ids) expect((await house.row(id, 90_000)).id).toBe(id)
-    await until(
-      'all is well',
-      async () => (await ready(house.proxy)).status === 'ready' && (await hubCauses(house.web)).length === 0,
-    )
+    await goneEverywhere(house, [cause], env)
+    expect((await ready(house.proxy)).status).toBe('ready')
+    expect(await hubCauses(house.web)).toEqual([])
   }, 180_000)
 })

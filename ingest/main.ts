@@ -211,7 +211,7 @@ export const startIngest = async (options: Options): Promise<Ingest> => {
       if (lagBytes === 0 || events !== eventsThen) waitingSince = null
       else waitingSince ??= now()
       eventsThen = events
-      if (second % 10 === 0) await deadLetters.recount().catch(() => undefined)
+      if (second % 5 === 0) await deadLetters.recount().catch(() => undefined)
       await pause(1000, halt.signal)
     }
   }
