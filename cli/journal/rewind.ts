@@ -1,6 +1,7 @@
 import type { Db } from '../../clickhouse/db.js'
 import { storedPositions } from '../../clickhouse/queries/stored-positions.js'
-import type { KafkaLink } from '../../journal/kafka/port.js'
+import { positionBehind } from '../../journal/kafka/kafka-source.js'
+import type { KafkaLink, KafkaMember } from '../../journal/kafka/port.js'
 
 const dayMs = 86_400_000
 
@@ -15,6 +16,11 @@ export interface Rewound {
   readonly missing: number
 }
 
+interface Wanted extends Rewound {
+  /** Beside the position, as ingest reads it. */
+  readonly metadata: string
+}
+
 interface Options {
   readonly db: Pick<Db, 'rows'>
   readonly link: KafkaLink
@@ -22,6 +28,26 @@ interface Options {
   readonly group: string
   readonly dryRun: boolean
   readonly now: () => number
+}
+
+const joinMs = 90_000
+
+/** The one member of a group, once every partition is its own. */
+const alone = async (member: KafkaMember, group: string, partitions: number): Promise<void> => {
+  for (const until = Date.now() + joinMs; member.generation() === 0; await member.wait(100))
+    if (Date.now() > until) throw new Error(`The group ${group} could not be joined. ${member.trouble ?? ''}`.trimEnd())
+  if (member.assigned().length < partitions)
+    throw new Error(`Another process has just begun to read for ${group}: stop it first.`)
+}
+
+/** A member that has just joined may not commit yet, and cannot tell. The same position twice is one. */
+const commit = async (member: KafkaMember, { partition, to, metadata }: Wanted): Promise<void> => {
+  for (const until = Date.now() + joinMs; ; await member.wait(250))
+    try {
+      return await member.commit(partition, to, metadata)
+    } catch (cause) {
+      if (Date.now() > until) throw cause
+    }
 }
 
 /**
@@ -33,21 +59,28 @@ interface Options {
 export const rewind = async ({ db, link, topic, group, dryRun, now }: Options): Promise<readonly Rewound[]> => {
   const facts = await link.look(topic)
   if (facts === null) throw new Error(`There is no topic ${topic}.`)
-  const ends = await link.offsets(topic)
-  const stands = await link.groupOffsets(group, topic)
+  if ((await link.memberCount(group)) > 0)
+    throw new Error(`The group ${group} reads ${topic} at the moment: stop every process of it first.`)
+  const [ends, stands] = [await link.offsets(topic), await link.groupOffsets(group, topic)]
   // Of calls that began before the oldest message nothing can lie in the topic; a day for those that took long.
   const keptMs = facts.retentionMs === null || facts.retentionMs < 0 ? null : facts.retentionMs
   const since = new Date(keptMs === null ? 0 : Math.max(0, now() - keptMs - dayMs))
   const stored = await storedPositions(db, topic, since)
-  const rewound = [...ends]
+  const wanted = [...ends]
     .sort(([a], [b]) => a - b)
-    .map(([partition, { low, high }]): Rewound => {
-      const last = stored.get(`${topic}/${partition}`)
-      const wanted = last === undefined ? low : last + 1
-      const to = Math.min(high, Math.max(low, wanted))
-      const from = stands.get(partition)?.offset ?? -1
-      return { partition, from, to, messages: high - to, missing: last === undefined ? 0 : Math.max(0, low - wanted) }
+    .map(([partition, range]): Wanted => {
+      const stand = stands.get(partition)
+      const { offset, metadata, missing } = positionBehind({ topic, partition }, range, { stand, stored })
+      return { partition, from: stand?.offset ?? -1, to: offset, metadata, messages: range.high - offset, missing }
     })
-  if (!dryRun) await link.setOffsets(group, topic, new Map(rewound.map(({ partition, to }) => [partition, to])))
-  return rewound
+  if (!dryRun) {
+    const member = link.join(group, topic)
+    try {
+      await alone(member, group, wanted.length)
+      for (const one of wanted) await commit(member, one)
+    } finally {
+      await member.close()
+    }
+  }
+  return wanted.map(({ metadata: _, ...rewound }) => rewound)
 }

@@ -1,5 +1,5 @@
 import { PartitionMoved, type Gap, type Plan, type Progress, type Source, type SourceRecord } from '../port.js'
-import type { KafkaLink, KafkaMember, PartitionOffsets, PlacedMessage } from './port.js'
+import type { GroupOffset, KafkaLink, KafkaMember, PartitionOffsets, PlacedMessage } from './port.js'
 import { isDoubtful, isGap, readGap } from './topic-message.js'
 
 /** A source over the partitions of a topic that this member of a group was given. */
@@ -50,6 +50,35 @@ const noteOf = (metadata: string): Note => {
 const textOf = ({ plan, log, doubtBelow }: Note): string =>
   plan === null && log === 0 ? '' : JSON.stringify({ ...plan, ...(log === 0 ? {} : { log, doubtBelow }) })
 
+/** How a partition of a topic is called on rows, by how often it was begun anew. */
+const nameOf = (topic: string, partition: number, log: number): string =>
+  log === 0 ? `${topic}/${partition}` : `${topic}/${partition}~${log}`
+
+/**
+ * Where a group has to stand, so that it reads what comes after what is stored, and nothing of before.
+ *
+ * @param stand Where it stands now: how often the partition was begun anew is kept.
+ * @param stored The last position that is stored, by the name on its rows.
+ */
+export const positionBehind = (
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  { low, high }: PartitionOffsets,
+  { stand, stored }: { readonly stand: GroupOffset | undefined; readonly stored: ReadonlyMap<string, number> },
+): GroupOffset & { readonly missing: number } => {
+  const told = noteOf(stand?.metadata ?? '')
+  const newest = [...stored.keys()].reduce((most, name) => {
+    const [place, log = '0'] = name.split('~', 2)
+    return place === nameOf(topic, partition, 0) ? Math.max(most, Number(log)) : most
+  }, told.log)
+  const last = stored.get(nameOf(topic, partition, newest))
+  const wanted = last === undefined ? low : last + 1
+  return {
+    offset: Math.min(high, Math.max(low, wanted)),
+    metadata: textOf({ plan: null, log: newest, doubtBelow: newest === told.log ? told.doubtBelow : high }),
+    missing: last === undefined ? 0 : Math.max(0, low - wanted),
+  }
+}
+
 /** How often a partition is looked at whose position lies behind its end, and how long: a new leader may not know its end at once. */
 const usualPatience = { everyMs: 5000, ms: 15_000 }
 const rememberedRepeats = 50_000
@@ -65,10 +94,7 @@ export const openKafkaSource = (options: Options): KafkaSource => {
   const notes = new Map<number, Note>()
   const noteAt = (partition: number): Note => notes.get(partition) ?? emptyNote
   /** One that was begun anew has another name: what was stored from the same offsets of its earlier log is something else. */
-  const name = (partition: number): string => {
-    const again = noteAt(partition).log
-    return again === 0 ? `${topic}/${partition}` : `${topic}/${partition}~${again}`
-  }
+  const name = (partition: number): string => nameOf(topic, partition, noteAt(partition).log)
   const numberOf = (partition: string): number => Number(partition.slice(topic.length + 1).split('~', 1)[0])
   const gaps = new Map<string, Map<number, Gap>>()
   /** Of the assignment that was told last. */

@@ -146,12 +146,9 @@ export const kafkajsLink = ({ access, complain, onDead = () => undefined }: Opti
       return new Map(found.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]))
     },
     groupOffsets,
-    async setOffsets(group, topic, offsets) {
+    async memberCount(group) {
       const { groups } = await ask((asked) => asked.describeGroups([group]))
-      if ((groups[0]?.members.length ?? 0) > 0)
-        throw new Error(`The group ${group} reads ${topic} at the moment: stop every process of it first.`)
-      const partitions = [...offsets].map(([partition, offset]) => ({ partition, offset: String(offset) }))
-      await ask((asked) => asked.setOffsets({ groupId: group, topic, partitions }))
+      return groups[0]?.members.length ?? 0
     },
     producer: () => kafkajsProducer(kafka),
     join(group, topic) {

@@ -92,8 +92,8 @@ export interface KafkaLink {
   partitionOf(key: string, partitions: number): number
   offsets(topic: string): Promise<ReadonlyMap<number, PartitionOffsets>>
   groupOffsets(group: string, topic: string): Promise<ReadonlyMap<number, GroupOffset>>
-  /** Puts a group elsewhere. @throws Error while it has members. */
-  setOffsets(group: string, topic: string, offsets: ReadonlyMap<number, number>): Promise<void>
+  /** How many processes read for a group at the moment. */
+  memberCount(group: string): Promise<number>
   producer(): Promise<KafkaProducer>
   /** Begins at the oldest message where the group was never before. */
   join(group: string, topic: string): KafkaMember
