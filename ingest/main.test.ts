@@ -166,7 +166,7 @@ test('from the journal into the store and out to a destination, priced', async (
     'weir_cost_usd_total{provider="openai",model="gpt-4o-mini-2024-07-18"} 0.00021',
     'weir_attempts_total{target="openai",error_kind=""} 1',
     'weir_export_sent_total{destination="jaeger"} 2',
-    'weir_export_lag_bytes{destination="jaeger"} 0',
+    'weir_export_lag_seconds{destination="jaeger"} 0',
     'gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024-07-18",error_type="",gen_ai_token_type="input"} 1000',
     'gen_ai_client_operation_duration_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024-07-18",error_type=""} 1.5',
   ])
