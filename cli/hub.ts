@@ -1,12 +1,12 @@
 import { openDb } from '../clickhouse/open.js'
 import { createSqlFront } from '../clickhouse/front/server.js'
-import { controlStore } from '../control/store.js'
 import { accessOf } from '../core/access.js'
 import type { Config } from '../core/config.js'
 import { processMetrics } from '../core/process-metrics.js'
 import type { HubFacts } from '../web/api/house.js'
 import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
+import { openControl } from './control.js'
 import { backupJobs } from './backup/backup-jobs.js'
 import { demoCall } from './demo/demo-call.js'
 import { listen, urlOf } from './listen.js'
@@ -35,9 +35,9 @@ const startHub =
     const own = processMetrics({ role: 'hub', version: version() })
     const proxyUrl = wiring.proxyUrl ?? urlOf(config.host, config.proxyPort)
     const listeners = new Set<() => void>()
+    const control = openControl(config, log)
     const db = await openDb(config, { onWait: (sentence) => log.warn(sentence), signal: ending })
     const pipeline = await openReplaceable({ config, db, log, onStored: () => listeners.forEach((listener) => listener()) })
-    const control = controlStore(config)
 
     const health = async (): Promise<HubFacts> => {
       const { causes, ingest } = pipeline.current().ingest.health()

@@ -1,10 +1,10 @@
 import { openDb } from '../clickhouse/open.js'
-import { controlStore } from '../control/store.js'
 import { accessOf } from '../core/access.js'
 import type { Config } from '../core/config.js'
 import { processMetrics } from '../core/process-metrics.js'
 import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
+import { openControl } from './control.js'
 import { listen, urlOf } from './listen.js'
 import type { Log } from './log.js'
 import { askProxy } from './proxy-facts.js'
@@ -16,8 +16,8 @@ import { version } from './version.js'
 
 const start = async (config: Config, log: Log, ending: AbortSignal): Promise<RunningRole> => {
   const proxyUrl = urlOf(config.host, config.proxyPort)
+  const control = openControl(config, log)
   const db = await openDb(config, { schema: 'await', onWait: (sentence) => log.warn(sentence), signal: ending })
-  const control = controlStore(config)
   let access = accessOf(config, Date.now)
   const web = createWebServer({
     config,

@@ -62,7 +62,7 @@ test('a server that is not there is waited for, ever longer, without its passwor
   const where = `The ClickHouse server at http://127.0.0.1:${port}/calls (CLICKHOUSE_URL) cannot be used yet.`
   expect(told).toEqual(
     [250, 500, 1000].map(
-      (ms) => `${where} The ClickHouse server does not answer: connect ECONNREFUSED 127.0.0.1:${port} Trying again in ${ms} ms.`,
+      (ms) => `${where} The ClickHouse server does not answer: connect ECONNREFUSED 127.0.0.1:${port}. Trying again in ${ms} ms.`,
     ),
   )
 })

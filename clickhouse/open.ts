@@ -33,7 +33,13 @@ const reasonOf = (cause: unknown): string => {
   if (!(cause instanceof DbError)) return cause instanceof Error ? cause.message : String(cause)
   if (cause.code === 516 || cause.code === 194) return 'It refuses the user or the password in CLICKHOUSE_URL.'
   if (cause.code === 81) return 'It has no database of that name: make it, or name another one in CLICKHOUSE_URL.'
-  return cause.message.split('\n', 1)[0] ?? ''
+  const said = `${(cause.message.split('\n', 1)[0] ?? '').replace(/[.:]$/, '')}.`
+  if (/wrong version number|EPROTO|SSL routines|packet length too long/i.test(said))
+    return `It speaks no TLS there: http:// instead of https://, or another port (8443). ${said}`
+  if (/certificate|self.signed|altnames/i.test(said)) return `Its certificate is not trusted. ${said}`
+  if (/Parse Error|socket hang up|ECONNRESET/i.test(said))
+    return `${said} It is the HTTP port that CLICKHOUSE_URL names (8123), with https:// where it speaks TLS.`
+  return said
 }
 
 const passes = (cause: unknown): boolean => cause instanceof DbError || (cause instanceof SchemaError && cause.kind !== 'foreign')

@@ -83,6 +83,9 @@ const otelDestination = (env: Env): z.input<typeof exportDestination> | null => 
   }
 }
 
+/** The messages of those that are none do not repeat them: a password may be in there. */
+const isUrl = (text: string, form: RegExp): boolean => form.test(text) && URL.canParse(text)
+
 const brokersIn = (env: Env): readonly string[] | null => {
   const text = env.KAFKA_BROKERS?.trim() ?? ''
   if (text === '') return null
@@ -93,7 +96,7 @@ const brokersIn = (env: Env): readonly string[] | null => {
   })
   if (bad !== undefined)
     throw new ConfigError(
-      `KAFKA_BROKERS: "${bad.slice(0, 100)}" is not a broker. Accepted: host:port, several with commas between.`,
+      `KAFKA_BROKERS: "${bad.replace(/^.*@/, '...@').slice(0, 100)}" is not a broker. Accepted: host:port, several with commas between.`,
     )
   return brokers
 }
@@ -136,14 +139,19 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
         : 'WEIR_PROXIES: more than one proxy process needs REDIS_URL, because limits and budgets must stay exact.',
     )
   const redisUrl = env.REDIS_URL || null
-  if (redisUrl !== null && !/^rediss?:\/\/[^/\s]/.test(redisUrl))
+  if (redisUrl !== null && !isUrl(redisUrl, /^rediss?:\/\/[^/\s]/))
     throw new ConfigError(
       'REDIS_URL is not the URL of a Redis. Accepted: redis://[user:password@]host:port[/db], or rediss:// for TLS.',
     )
   const clickhouseUrl = env.CLICKHOUSE_URL || null
-  if (clickhouseUrl !== null && !/^https?:\/\/[^/\s]/.test(clickhouseUrl))
+  if (clickhouseUrl !== null && !isUrl(clickhouseUrl, /^https?:\/\/[^/\s]/))
     throw new ConfigError(
       'CLICKHOUSE_URL is not the URL of a ClickHouse server. Accepted: http(s)://[user:password@]host:port[/database], the HTTP port (8123, TLS 8443).',
+    )
+  const databaseUrl = env.DATABASE_URL || null
+  if (databaseUrl !== null && !isUrl(databaseUrl, /^postgres(ql)?:\/\/\S/))
+    throw new ConfigError(
+      'DATABASE_URL is not the URL of a Postgres. Accepted: postgres://[user:password@]host:port/database, ?sslmode=verify-full for TLS.',
     )
   const kafkaBrokers = brokersIn(env)
   return deepFreeze({
@@ -162,7 +170,7 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
     adminSecret,
     logLevel: oneOf(env, 'WEIR_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info'),
     clickhouseUrl,
-    databaseUrl: env.DATABASE_URL || null,
+    databaseUrl,
     redisUrl,
     kafkaBrokers,
     serviceName: env.OTEL_SERVICE_NAME || 'weir',

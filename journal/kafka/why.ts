@@ -19,7 +19,7 @@ export const whyOf = (cause: unknown): string => {
   const errors = chain(cause)
   const innermost = errors.at(-1)
   if (innermost === undefined) return String(cause)
-  const said = innermost.message.replace(/\.$/, '')
+  const said = innermost.message.trim().replace(/[.:]$/, '')
   const named = (name: string): boolean => errors.some((error) => error.name === name)
   if (named('KafkaJSSASLAuthenticationError')) return `The brokers refuse the user of kafka.sasl in weir.yaml (${said}).`
   if (notAllowed.has(typeOf(errors))) return `The user of kafka.sasl in weir.yaml may not do this (${said}).`

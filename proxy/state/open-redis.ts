@@ -1,4 +1,5 @@
 import type { Config } from '../../core/config.js'
+import { redisFault } from './redis-fault.js'
 import type { RedisFailure, RedisLink } from './redis-link.js'
 
 interface Deps {
@@ -27,6 +28,7 @@ export interface RedisLinks {
 export const openRedis = async ({ config: { redisUrl }, log }: Deps): Promise<RedisLinks | null> => {
   if (redisUrl === null) return null
   const { openRedisLink } = await import('./redis-link.js')
+  const { host } = new URL(redisUrl)
   const failures = new Map<RedisFailure, number>([
     ['late', 0],
     ['refused', 0],
@@ -38,7 +40,7 @@ export const openRedis = async ({ config: { redisUrl }, log }: Deps): Promise<Re
       url: redisUrl,
       failed: (reason) => failures.set(reason, (failures.get(reason) ?? 0) + 1),
       changed: (isUp, cause) => {
-        if (!isUp || wasAway) told(isUp, cause?.message ?? 'it does not answer')
+        if (!isUp || wasAway) told(isUp, redisFault(cause, redisUrl))
         wasAway = !isUp
       },
     })
@@ -47,13 +49,18 @@ export const openRedis = async ({ config: { redisUrl }, log }: Deps): Promise<Re
     if (isUp) log.warn({}, 'Redis answers again: limits are enforced, circuits are shared.')
     else
       log.error(
-        { reason },
-        'Redis is away: limits.onStoreError says what happens to calls, and this process goes by the circuits it knows.',
+        {},
+        `The Redis at ${host} (REDIS_URL) cannot be used: ${reason} It is tried again until it can; meanwhile limits.onStoreError says what ` +
+          'happens to calls, and this process goes by the circuits it knows.',
       )
   })
   const answers = open((isUp, reason) => {
     if (isUp) log.warn({}, 'Redis answers again: so does the cache.')
-    else log.warn({ reason }, 'Redis is away: nothing is answered from the cache, or kept in it.')
+    else
+      log.warn(
+        {},
+        `The Redis at ${host} (REDIS_URL) cannot be used: nothing is answered from the cache, or kept in it. ${reason}`,
+      )
   })
   await Promise.all([state.begun, answers.begun])
   return {
