@@ -24,12 +24,13 @@ interface Options {
 const backOffMs = { base: 250, cap: 15_000 }
 
 /** As CLICKHOUSE_URL, without user and password. */
-const addressOf = (url: string): string => {
+export const serverAddress = (url: string): string => {
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
 }
 
-const reasonOf = (cause: unknown): string => {
+/** Why a server cannot be used, in a sentence that says what to look at where that is known. */
+export const serverFault = (cause: unknown): string => {
   if (!(cause instanceof DbError)) return cause instanceof Error ? cause.message : String(cause)
   if (cause.code === 516 || cause.code === 194) return 'It refuses the user or the password in CLICKHOUSE_URL.'
   if (cause.code === 81) return 'It has no database of that name: make it, or name another one in CLICKHOUSE_URL.'
@@ -70,7 +71,7 @@ export const openDb = async (where: Where, { schema = 'apply', onWait, signal }:
     } catch (cause) {
       if (where.clickhouseUrl === null || onWait === undefined || !passes(cause)) throw cause
       onWait(
-        `The ClickHouse server at ${addressOf(where.clickhouseUrl)} (CLICKHOUSE_URL) cannot be used yet. ${reasonOf(cause)} ` +
+        `The ClickHouse server at ${serverAddress(where.clickhouseUrl)} (CLICKHOUSE_URL) cannot be used yet. ${serverFault(cause)} ` +
           `Trying again in ${waitMs} ms.`,
       )
       await sleep(waitMs, undefined, signal === undefined ? {} : { signal })

@@ -6,6 +6,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startFakeProvider, type FakeProvider } from '../cli/fake-provider/server.js'
@@ -114,6 +115,25 @@ describe('URLs of stores that lead nowhere', () => {
     }
   }
   type House = Awaited<ReturnType<typeof start>>
+  /** What `weir doctor` says of each store: its state, and the sentence. */
+  const doctor = async (env: Readonly<Record<string, string>>, folder: string): Promise<Readonly<Record<string, string>>> => {
+    const child = spawn(process.execPath, [weir, 'doctor', '--json'], {
+      cwd: dir,
+      env: {
+        PATH: process.env.PATH ?? '',
+        WEIR_DATA: folder,
+        WEIR_CONFIG: configFile,
+        WEIR_PROXY_PORT: '0',
+        WEIR_WEB_PORT: '0',
+        ...env,
+      },
+    })
+    const { checks } = JSON.parse(await text(child.stdout)) as { checks: { name: string; state: string; message: string }[] }
+    const names = ['kafka', 'kafka topic', 'store', 'redis', 'database']
+    const found = checks.filter(({ name }) => names.includes(name))
+    expect(JSON.stringify(checks)).not.toContain('s3cret')
+    return Object.fromEntries(found.map(({ name, state, message }) => [name, `${state}: ${message}`]))
+  }
   const stored = async (web: string, ids: readonly string[]): Promise<void> => {
     for (const id of ids)
       await until(`the row of ${id}`, async () => (await fetch(`${web}/api/requests/${id}`)).ok, {
@@ -308,18 +328,22 @@ describe('URLs of stores that lead nowhere', () => {
       })
       const [broker] = kafka.nodes
       await Promise.all([redis.kill(), clickHouse.kill(), broker?.kill()])
-      const house = await start(
-        {
-          KAFKA_BROKERS: kafka.brokers,
-          CLICKHOUSE_URL: clickHouse.url,
-          REDIS_URL: redis.url,
-          DATABASE_URL: `postgres://ada:s3cret@127.0.0.1:${postgresPort}/weir`,
-        },
-        folder,
-      )
+      const urls = {
+        KAFKA_BROKERS: kafka.brokers,
+        CLICKHOUSE_URL: clickHouse.url,
+        REDIS_URL: redis.url,
+        DATABASE_URL: `postgres://ada:s3cret@127.0.0.1:${postgresPort}/weir`,
+      }
+      const house = await start(urls, folder)
       const made = [await house.call()]
       for (const variable of ['KAFKA_BROKERS', 'CLICKHOUSE_URL', 'REDIS_URL', 'DATABASE_URL'])
         await until(`${variable} is told`, () => house.said().includes(variable), { timeoutMs: 60_000 })
+      expect(await doctor(urls, folder)).toEqual({
+        kafka: `fail: ${kafka.brokers}: nobody answers; calls wait in the journal`,
+        store: expect.stringMatching(/^fail: The ClickHouse server at http:\/\/\S+ cannot be used\. .*ECONNREFUSED/),
+        redis: expect.stringMatching(/^fail: redis:\/\/\S+ cannot be reached \(ECONNREFUSED\)$/),
+        database: expect.stringMatching(/^fail: The Postgres at \S+\/weir cannot be used\. It does not answer \(.*ECONNREFUSED/),
+      })
       await clickHouse.start()
       const { web } = await house.ready()
       await redis.startAgain()
@@ -336,6 +360,14 @@ describe('URLs of stores that lead nowhere', () => {
         },
       )
       await until('a view is saved', async () => (await save(web, 'theirs')).status === 200, { timeoutMs: 30_000, everyMs: 500 })
+      expect(await doctor(urls, folder)).toEqual({
+        kafka: `ok: ${kafka.brokers} answers`,
+        // One broker: what the topic lacks is told.
+        'kafka topic': expect.stringMatching(/^warn: weir\.exchanges\.v1 is kept by 1 broker/),
+        store: expect.stringMatching(/^ok: ClickHouse \d+\.\d+\S* at http:\/\/\S+, schema up to date$/),
+        redis: expect.stringMatching(/^warn: Redis \S+ at redis:\/\/\S+, .*it has no maxmemory$/),
+        database: expect.stringMatching(/^ok: Postgres \d+\S* at \S+\/weir$/),
+      })
       expect(existsSync(join(folder, 'chdb'))).toBe(false)
       expect(existsSync(join(folder, 'control'))).toBe(false)
       expect(await house.end()).toBe(0)

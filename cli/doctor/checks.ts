@@ -63,6 +63,7 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
   for (const check of await checkKafka(config)) tell(check)
   for (const check of await checkAnalytics(config, owner)) tell(check)
   if (config.redisUrl !== null) tell(await (await import('./redis.js')).checkRedis(config.redisUrl))
+  if (config.databaseUrl !== null) tell(await (await import('./postgres.js')).checkPostgres(config.databaseUrl))
   tell(checkPrices(now(), openPriceBook(config.prices).id))
   tell(await checkUnpriced(config, owner, now()))
   for (const destination of config.exports) tell(await checkDestination(destination))

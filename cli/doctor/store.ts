@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SchemaError } from '../../clickhouse/migrate.js'
-import { openDb } from '../../clickhouse/open.js'
+import { openDb, serverAddress, serverFault } from '../../clickhouse/open.js'
 import { engineVersion } from '../../clickhouse/queries/engine-version.js'
 import type { Config } from '../../core/config.js'
 import { causesOfTeller, wordOf, type Cause } from '../../core/health-causes.js'
@@ -42,37 +42,46 @@ const made = (dir: string): Promise<boolean> =>
     () => false,
   )
 
-/** Opens the store as a start would; when the hub has it open, asks the hub. A folder that was never made is left unmade. */
-export const checkAnalytics = async (config: Config, owner: FolderOwner | null): Promise<readonly Check[]> => {
+/** Opens the store as a start would, but changes nothing. */
+const look = async (config: Config): Promise<Check> => {
   const { ok, fail } = verdicts('store')
-  if (owner !== null && config.webPort !== 0) return askHub(urlOf(config.host, config.webPort), config.adminSecret)
-  if (owner !== null) return [ok(`held by the running hub, process ${owner.pid}`)]
-  const embedded = config.clickhouseUrl === null
-  if (embedded && !(await made(join(config.dataDir, 'chdb')))) {
-    try {
-      await import('chdb')
-      return [ok('embedded engine; made at the first start')]
-    } catch (cause) {
-      return [
-        fail(
-          `the embedded engine cannot be loaded (${sentenceOf(cause)})`,
-          'Run npm ci again on this machine, or set CLICKHOUSE_URL to a ClickHouse server.',
-        ),
-      ]
-    }
-  }
+  const { clickhouseUrl } = config
   try {
     const db = await openDb(config, { schema: 'await' })
     const version = await engineVersion(db)
     await db.close()
-    return [ok(`${embedded ? 'embedded engine' : 'ClickHouse server'} ${version}, schema up to date`)]
+    const named =
+      clickhouseUrl === null ? `embedded engine ${version}` : `ClickHouse ${version} at ${serverAddress(clickhouseUrl)}`
+    return ok(`${named}, schema up to date`)
   } catch (cause) {
     if (cause instanceof SchemaError && cause.kind === 'behind')
-      return [ok('ClickHouse server; the next start of ingest brings its tables up to date')]
+      return ok('ClickHouse server; the next start of ingest brings its tables up to date')
+    if (clickhouseUrl === null || cause instanceof SchemaError) return fail(sentenceOf(cause), 'The sentence says what to do.')
+    return fail(
+      `The ClickHouse server at ${serverAddress(clickhouseUrl)} cannot be used. ${serverFault(cause)}`,
+      'Start it, or correct CLICKHOUSE_URL; calls go on meanwhile and wait in the log.',
+    )
+  }
+}
+
+/**
+ * Looks at the store; when the hub has the embedded one open, asks the hub. A server takes whoever asks, whatever runs here: it is looked at,
+ * and the hub is asked beside it. A folder that was never made is left unmade.
+ */
+export const checkAnalytics = async (config: Config, owner: FolderOwner | null): Promise<readonly Check[]> => {
+  const { ok, fail } = verdicts('store')
+  const asked = owner === null || config.webPort === 0 ? [] : await askHub(urlOf(config.host, config.webPort), config.adminSecret)
+  if (config.clickhouseUrl !== null) return [await look(config), ...asked.filter(({ state }) => state !== 'ok')]
+  if (owner !== null) return asked.length > 0 ? asked : [ok(`held by the running hub, process ${owner.pid}`)]
+  if (await made(join(config.dataDir, 'chdb'))) return [await look(config)]
+  try {
+    await import('chdb')
+    return [ok('embedded engine; made at the first start')]
+  } catch (cause) {
     return [
       fail(
-        sentenceOf(cause),
-        embedded ? 'The sentence says what to do.' : 'Check CLICKHOUSE_URL, its user and password, and that the server runs.',
+        `the embedded engine cannot be loaded (${sentenceOf(cause)})`,
+        'Run npm ci again on this machine, or set CLICKHOUSE_URL to a ClickHouse server.',
       ),
     ]
   }
