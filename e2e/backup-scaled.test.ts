@@ -124,9 +124,14 @@ describe.skipIf(kafkaJars === null)('backup and restore of a ClickHouse server b
         .client()
         .filter(({ end: how }) => how === 'whole')
         .map(({ id }) => id)
+      /** Throws what is missing, so that a wait in vain tells it. */
       const hasAll = (url: string, ids: readonly string[]) => async (): Promise<boolean> => {
         const stored = new Set((await storedCalls(asked(url))).map(({ id }) => id))
-        return stored.size > 0 && ids.every((id) => stored.has(id))
+        const missing = ids.filter((id) => !stored.has(id))
+        if (missing.length === 0) return true
+        throw new Error(
+          `${missing.length} of ${ids.length} are missing, ingest: ${ingest.exitCode ?? ingest.signalCode ?? 'runs'}.`,
+        )
       }
       await until('every call to be stored', hasAll(first.url, finished), { timeoutMs: 60_000, everyMs: 300 })
       await end(ingest)
