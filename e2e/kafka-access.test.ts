@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startFakeProvider, type FakeProvider } from '../cli/fake-provider/server.js'
 import { loadConfig } from '../core/config.js'
 import { kafkaAccess } from '../journal/kafka/access.js'
+import { kafkaClient } from '../journal/kafka/client.js'
+import { openKafkaSource } from '../journal/kafka/kafka-source.js'
 import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
 import { whyOf } from '../journal/kafka/why.js'
 import { freePort, kafkaJars, startKafka, type Kafka } from './servers/kafka/kafka.js'
@@ -19,7 +22,7 @@ import { until } from './support/wait.js'
 
 const weir = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 const plain =
-  'org.apache.kafka.common.security.plain.PlainLoginModule required username="weir" password="right" user_weir="right";'
+  'org.apache.kafka.common.security.plain.PlainLoginModule required username="weir" password="right" user_weir="right" user_proxy="right" user_ingest="right";'
 const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
 
 interface Check {
@@ -69,6 +72,8 @@ listeners=PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller},S
 advertised.listeners=PLAINTEXT://127.0.0.1:${broker},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:weir
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 ${['sasl', 'tls'].flatMap((listener) => [`listener.name.${listener}.plain.sasl.jaas.config=${plain}`, ...[256, 512].map((bits) => `listener.name.${listener}.scram-sha-${bits}.sasl.jaas.config=${scram}`)]).join('\n')}
 ssl.keystore.location=${store}
@@ -148,6 +153,72 @@ ssl.keystore.type=PKCS12
     },
     60_000,
   )
+
+  test('with the rights docs/kafka.md names, and no others: a proxy ships, ingest reads, commits and sets aside', async () => {
+    const admin = kafkaClient(
+      { brokers: kafka.brokers.split(','), ssl: false, sasl: null, clientId: 'weir-test' },
+      () => undefined,
+    ).admin()
+    await admin.connect()
+    onTestFinished(() => admin.disconnect())
+    const [topic, dead] = ['rights', 'rights.dlq']
+    await admin.createTopics({ waitForLeaders: false, topics: [topic, dead].map((name) => ({ topic: name, numPartitions: 1 })) })
+    const { AclOperationTypes: may, AclResourceTypes: kinds } = kafkajs
+    const granted: readonly (readonly [user: string, kind: number, name: string, operation: number])[] = [
+      ['proxy', kinds.TOPIC, topic, may.WRITE],
+      ['ingest', kinds.TOPIC, topic, may.READ],
+      ['ingest', kinds.TOPIC, dead, may.WRITE],
+      ['ingest', kinds.GROUP, 'weir.', may.READ],
+    ]
+    await admin.createAcls({
+      acl: granted.map(([user, resourceType, resourceName, operation]) => ({
+        principal: `User:${user}`,
+        host: '*',
+        resourceType,
+        resourceName,
+        operation,
+        permissionType: kafkajs.AclPermissionTypes.ALLOW,
+        resourcePatternType:
+          resourceType === kinds.GROUP ? kafkajs.ResourcePatternTypes.PREFIXED : kafkajs.ResourcePatternTypes.LITERAL,
+      })),
+    })
+    const as = (username: string) => linkOf(sasl, { sasl: { mechanism: 'plain', username, password: '${KAFKA_PASSWORD}' } })
+    const proxy = as('proxy')
+    // Its settings it may not see.
+    expect(await proxy.ensure([{ topic, partitions: 12, retentionMs: 1 }])).toMatchObject([{ partitions: 1, retentionMs: null }])
+    const producer = await proxy.producer()
+    await producer.send(topic, 0, [{ key: 'k', value: Buffer.from('hello'), headers: {} }])
+    await producer.close()
+    const ingest = as('ingest')
+    expect(await ingest.ensure([topic, dead].map((name) => ({ topic: name, partitions: 1, retentionMs: 1 })))).toHaveLength(2)
+    const source = openKafkaSource({ link: ingest, topic, group: 'weir.ingest' })
+    onTestFinished(() => source.close())
+    const [partition = ''] = await until(
+      'partitions',
+      async () => {
+        const found = await source.partitions()
+        return found.length > 0 && found
+      },
+      { timeoutMs: 60_000 },
+    )
+    const [record] = await until('the event', async () => {
+      const found = await source.read(partition, 0, 10, 1e6)
+      return found.length > 0 && found
+    })
+    expect(record?.payload.toString()).toBe('hello')
+    await source.plan(partition, '', { first: 0, last: 0 })
+    await source.commit(partition, '', 1)
+    expect(await source.lagBytes('')).toBe(0)
+    const letters = await ingest.producer()
+    await letters.send(dead, 0, [{ key: 'k', value: Buffer.from('what is this'), headers: {} }])
+    await expect(
+      letters.send(topic, 0, [{ key: 'k', value: Buffer.from('no'), headers: {} }]).catch((cause: unknown) => whyOf(cause)),
+    ).resolves.toMatch(/^The user of kafka\.sasl in weir\.yaml may not do this/)
+    await letters.close()
+    expect(
+      await proxy.ensure([{ topic: 'more', partitions: 1, retentionMs: 1 }]).catch((cause: unknown) => whyOf(cause)),
+    ).toMatch(/^The user of kafka\.sasl in weir\.yaml may not do this/)
+  }, 120_000)
 
   test('a certificate file that is not there ends the start in one sentence', async () => {
     expect(() => linkOf(tls, { ssl: { ca: '/nowhere/ca.pem' } })).toThrow(
@@ -246,10 +317,17 @@ ssl.keystore.type=PKCS12
       env,
     })
     await toldEverywhere(house, { cause, by: 'hub', effect: /^Kafka has given no events for \d+ s/, env })
+    const figure = async (name: string): Promise<number> =>
+      Number(new RegExp(`^${name} (.*)$`, 'm').exec(await (await fetch(`${house.proxy}/metrics`)).text())?.[1])
+    expect(await figure('weir_ship_lag_seconds')).toBeGreaterThan(1)
+    expect(await figure('weir_ship_lag_bytes')).toBeGreaterThan(1000)
     clearInterval(calling)
     await node?.start()
     for (const id of ids) expect((await house.row(id, 90_000)).id).toBe(id)
     await goneEverywhere(house, [cause], env)
+    await until('all to be shipped', async () => (await figure('weir_ship_lag_bytes')) === 0)
+    expect(await figure('weir_ship_lag_seconds')).toBe(0)
+    expect(await figure('weir_ship_events_total')).toBeGreaterThanOrEqual(ids.length)
     expect((await ready(house.proxy)).status).toBe('ready')
     expect(await hubCauses(house.web)).toEqual([])
   }, 180_000)

@@ -1,7 +1,10 @@
+/** What an error of the client's was made of; of several that came together, the first. */
+const within = (error: Error): unknown => error.cause ?? (error as { errors?: readonly unknown[] }).errors?.[0]
+
 /** An error of the client's, with those it was made of. */
 const chain = (cause: unknown): readonly Error[] => {
   const all: Error[] = []
-  for (let at: unknown = cause; at instanceof Error && !all.includes(at); at = at.cause) all.push(at)
+  for (let at: unknown = cause; at instanceof Error && !all.includes(at); at = within(at)) all.push(at)
   return all
 }
 
