@@ -16,22 +16,32 @@ const keyOf = (name: string, scopes: readonly Scope[], expires: string | null = 
   expires,
 })
 
-const started = async (config: () => Config): Promise<(key: string | null) => Promise<{ status: number; text: string }>> => {
-  const state = { bytes: 0, limitBytes: 1, dropped: 0, full: null, shedsBodies: false }
+const empty = { bytes: 0, limitBytes: 1, dropped: 0, full: null, shedsBodies: false, tornBytes: 0 }
+const started = async (
+  config: () => Config,
+  more: Partial<AdminDeps> = {},
+  path = '/metrics',
+): Promise<(key: string | null) => Promise<{ status: number; text: string }>> => {
   const deps = {
     config,
-    journal: { state },
+    journal: { state: empty },
+    journalLeft: () => null,
+    shipping: null,
+    dlqDir: '/data/dlq',
+    storeAway: () => null,
+    controlStale: () => null,
     metrics: { registry: new Registry(), inFlight: () => 0 },
     draining: () => false,
     saturated: () => null,
     processMetrics: null,
+    ...more,
   } as unknown as AdminDeps
   const server = adminApp(deps).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   onTestFinished(() => void server.close())
   const { port } = server.address() as AddressInfo
   return async (key) => {
-    const answer = await fetch(`http://127.0.0.1:${port}/metrics`, {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
       headers: key === null ? {} : { authorization: `Bearer ${key}` },
     })
     return { status: answer.status, text: await answer.text() }
@@ -76,4 +86,29 @@ test('a key that is taken out of the file is of no use from the next question on
   expect((await ask('sk-weir-figures')).status).toBe(200)
   config = { ...base, keys: [] }
   expect((await ask('sk-weir-figures')).status).toBe(401)
+})
+
+describe('/readyz: only what makes the proxy refuse calls is a 503', () => {
+  const local: Config = { ...base, host: '127.0.0.1', auth: 'open', keys: [] }
+  const refusing: Config = { ...local, journal: { ...local.journal, full: 'refuse' } }
+  const full = { state: { ...empty, full: { reason: 'ENOSPC', message: 'No space.' } as const } } as AdminDeps['journal']
+  const stale =
+    (refuses: boolean): AdminDeps['controlStale'] =>
+    () => ({ effect: 'It is 3 h old.', refuses })
+  test.each<[string, Config, Partial<AdminDeps>, number, string, string[]]>([
+    ['all is well', local, {}, 200, 'ready', []],
+    ['the journal is full', local, { journal: full }, 200, 'degraded', ['journal_full']],
+    ['the journal is full, and calls are to be refused then', refusing, { journal: full }, 503, 'not ready', ['journal_full']],
+    ['it drains', local, { draining: () => true }, 503, 'not ready', ['draining']],
+    ['saturated', local, { saturated: () => 'busy' }, 200, 'degraded', ['saturated']],
+    ['Redis is away', local, { storeAway: () => 'away' }, 200, 'degraded', ['store_unreachable']],
+    ['the snapshot is old', local, { controlStale: stale(false) }, 200, 'degraded', ['control_stale']],
+    ['the snapshot is too old', local, { controlStale: stale(true) }, 503, 'not ready', ['control_stale']],
+  ])('%s', async (_, config, more, code, word, causes) => {
+    const ask = await started(() => config, more, '/readyz')
+    const { status, text } = await ask(null)
+    const told = JSON.parse(text) as { status: string; causes: { cause: string; effect: string; advice: string }[] }
+    expect([status, told.status, told.causes.map(({ cause }) => cause)]).toEqual([code, word, causes])
+    for (const { effect, advice } of told.causes) expect([effect, advice].every((said) => said.length > 3)).toBe(true)
+  })
 })
