@@ -85,7 +85,8 @@ export class Seen {
 
   facts(): AnswerFacts {
     return {
-      usageRaw: this.usageRaw(),
+      // Figures of a body that was cut may lack those that correct them.
+      usageRaw: this.noted.has('unfinished') ? [] : this.usageRaw(),
       responseModel: this.responseModel,
       responseId: this.responseId,
       finishReason: this.finishReason,

@@ -36,6 +36,12 @@ test('JSON that ends with its connection is broken off for the client, too', asy
   expect(end.counts.contentChars).toBe('Half of it is he'.length)
 })
 
+test('what it tells of its usage does not count: more may have been to come', async () => {
+  const told = json.slice(0, json.indexOf('"choices"'))
+  const { end } = await ask(plain, ['content-type: application/json', 'connection: close'], `${told}"usage":{"prompt_tokens":3}`)
+  expect(end).toMatchObject({ ...cut, responseId: 'x', usageRaw: [] })
+})
+
 test('so is JSON whose chunks say that they are all', async () => {
   const chunks = `${json.length.toString(16)}\r\n${json}\r\n0\r\n\r\n`
   const { got, end } = await ask(plain, ['content-type: application/json', 'transfer-encoding: chunked'], chunks)
