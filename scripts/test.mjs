@@ -1,30 +1,7 @@
 // `npm test`: sets up what the tests need on a fresh machine, runs every check and every test, and ends with "N passed, N failed".
-import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const cache = join(root, '.cache')
-mkdirSync(cache, { recursive: true })
-const run = (command, args, options = {}) => spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1
-const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
-const pathOf = (command) => execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
-const stop = (message) => {
-  console.error(message)
-  process.exit(1)
-}
-
-/** A system package, by apt where we are root; elsewhere the person is told. */
-const systemPackage = (command, name) => {
-  if (has(command)) return
-  if (!has('apt-get') || process.getuid?.() !== 0)
-    stop(`The tests need ${command}. Install it (Debian: apt-get install ${name}) and run npm test again.`)
-  console.log(`Installing ${name} ...`)
-  run('apt-get', ['update', '-qq'], { stdio: 'ignore' })
-  if (run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], { stdio: 'ignore' }) !== 0)
-    stop(`${name} could not be installed.`)
-}
+import { join } from 'node:path'
+import { cache, has, kafkaJars, pathOf, root, run, stop, systemPackage } from './servers.mjs'
 
 /** Python SDKs, pinned in e2e/requirements.txt, in a virtual environment of the repository's own. */
 const pythonSdks = () => {
@@ -41,25 +18,6 @@ const pythonSdks = () => {
     stop('pip could not install e2e/requirements.txt.')
   writeFileSync(stamp, wanted)
   return venv
-}
-
-/** Jars of a real Kafka broker (e2e/servers/kafka/pom.xml), in the repository's own cache. */
-const kafkaJars = () => {
-  const lib = join(cache, 'kafka', 'lib')
-  const stamp = join(cache, 'kafka', '.pom')
-  const pom = join(root, 'e2e', 'servers', 'kafka', 'pom.xml')
-  const wanted = readFileSync(pom, 'utf8')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return lib
-  for (const command of ['java', 'mvn'])
-    if (!has(command))
-      stop(`The tests need ${command} for a Kafka broker (Debian: apt-get install openjdk-17-jre-headless maven).`)
-  console.log('Fetching Kafka ...')
-  rmSync(lib, { recursive: true, force: true })
-  const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
-  if (run('mvn', ['-q', '-B', '-ntp', '-f', pom, copy, `-DoutputDirectory=${lib}`, '-DincludeScope=runtime']) !== 0)
-    stop('Maven could not fetch the Kafka broker.')
-  writeFileSync(stamp, wanted)
-  return lib
 }
 
 /** promtool says whether Prometheus would take what we tell it; out of its package, since a server is not needed. */

@@ -56,6 +56,9 @@ const clean: Histories = {
     clientCall('early', { end: 'cut', status: 0, id: '', sha256: '' }),
     clientCall('down', { end: 'unconnected', status: 0, id: '', sha256: '' }),
     clientCall('raced'),
+    clientCall('error', { status: 500 }),
+    clientCall('broken', { sha256: 'part-and-event' }),
+    clientCall('torn', { end: 'cut', sha256: 'part' }),
   ],
   upstream: [
     upstreamCall('whole'),
@@ -65,6 +68,9 @@ const clean: Histories = {
     upstreamCall('left', { sentSha256: null }),
     upstreamCall('raced'),
     upstreamCall('raced'),
+    upstreamCall('error', { status: 500, fault: 'status' }),
+    upstreamCall('broken', { sentSha256: null, fault: 'broken' }),
+    upstreamCall('torn', { sentSha256: null, fault: 'broken' }),
   ],
   rows: [
     storedCall('whole'),
@@ -83,11 +89,14 @@ const clean: Histories = {
     storedCall('last-byte'),
     storedCall('left', { outcome: 'client_abort', inputTokens: 10, outputTokens: 1, cost: '0.00001' }),
     storedCall('raced', { replayed: true }),
+    storedCall('error', { status: 500, inputTokens: null, outputTokens: null, cost: '0' }),
+    storedCall('broken', { outcome: 'upstream_abort', cost: '0' }),
+    storedCall('torn', { outcome: 'stall', cost: '0' }),
   ],
-  rowSums: { calls: 7, cost: '0.00031' },
+  rowSums: { calls: 10, cost: '0.00031' },
   rollups: [
-    { of: 'r_model_1h', calls: 7, cost: '0.00031' },
-    { of: 'r_user_1d', calls: 7, cost: '0.00031' },
+    { of: 'r_model_1h', calls: 10, cost: '0.00031' },
+    { of: 'r_user_1d', calls: 10, cost: '0.00031' },
   ],
 }
 
@@ -100,10 +109,10 @@ const withoutRow = (mark: string): Histories => ({ ...clean, rows: clean.rows.fi
 test('a clean run has no fault, and its line says what it was', () => {
   const verdicts = check(clean)
   expect(verdicts).toEqual({
-    issued: 9,
-    finished: 3,
-    upstream: 7,
-    rows: 7,
+    issued: 12,
+    finished: 5,
+    upstream: 10,
+    rows: 10,
     lost: [],
     double: [],
     wrong: [],
@@ -111,7 +120,7 @@ test('a clean run has no fault, and its line says what it was', () => {
     proxyLost: 2,
   })
   expect(lineOf(verdicts, { seed: 7, crashes: 1 })).toBe(
-    'seed 7: issued 9, finished 3, upstream 7, rows 7 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
+    'seed 7: issued 12, finished 5, upstream 10, rows 10 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
   )
 })
 
@@ -166,6 +175,9 @@ describe('wrong', () => {
     ['client_abort for a client that stayed', 'open', { ...proxyLost, outcome: 'client_abort' }],
     ['complete with half of the bytes', 'last-byte', { responseSha256: 'part' }],
     ['a price for a call nobody knows the end of', 'open', { ...proxyLost, cost: '0' }],
+    ['tokens of an error answer', 'error', { inputTokens: 10 }],
+    ['complete, although the upstream broke off', 'broken', { outcome: 'complete' }],
+    ['complete, although the connection was torn', 'torn', { outcome: 'complete' }],
     ['refused for a client that left', 'left', { outcome: 'refused' }],
   ])('%s', (_, mark, more) => {
     const { lost, double, wrong } = check(withRow(mark, more))

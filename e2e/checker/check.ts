@@ -26,6 +26,8 @@ export interface UpstreamCall {
   readonly outputTokens: number
   /** What its tokens cost, as decimal text. */
   readonly cost: string
+  /** What it did wrong, on purpose: `status` = an error answer, whole; `broken` = no head, or half of an answer. Without: nothing. */
+  readonly fault?: 'status' | 'broken'
 }
 
 /** What was stored of one call. */
@@ -95,6 +97,9 @@ const faultsOf = (row: StoredCall, client: ClientCall, seen: readonly UpstreamCa
     must(upstream !== undefined, 'complete, but the upstream never had it')
     if (upstream === undefined) return
     must(row.status === upstream.status, `status ${row.status}, the upstream sent ${upstream.status}`)
+    if (upstream.fault === 'status')
+      return must(row.inputTokens === null && row.outputTokens === null, 'an error answer that has tokens')
+    must(upstream.fault === undefined, 'complete, but the upstream broke off')
     must(
       row.inputTokens === upstream.inputTokens,
       `${String(row.inputTokens)} input tokens, the upstream told ${upstream.inputTokens}`,
@@ -109,12 +114,16 @@ const faultsOf = (row: StoredCall, client: ClientCall, seen: readonly UpstreamCa
       `hash ${row.responseSha256}, the upstream sent ${String(upstream.sentSha256)}`,
     )
   }
+  const brokenOff = (): void =>
+    must(['upstream_abort', 'stall'].includes(row.outcome), `${row.outcome}, but the upstream broke off`)
   if (client.id !== '') must(row.id === client.id, `the client was told the id ${client.id}`)
   if (row.outcome === 'proxy_lost') {
     must(client.end === 'cut' || client.end === 'left', `proxy_lost, but the client's end was ${client.end}`)
     must(row.cost === null, `proxy_lost costs something unknown, not ${String(row.cost)}`)
   } else if (client.end === 'whole') {
-    if (client.refusal === '') {
+    // A stream that breaks off ends with an error event of ours, the HTTP message whole.
+    if (client.refusal === '' && upstream?.fault === 'broken') brokenOff()
+    else if (client.refusal === '') {
       must(row.outcome === 'complete', `${row.outcome}, but the client saw the end`)
       must(row.status === client.status, `status ${row.status}, the client saw ${client.status}`)
       must(row.responseSha256 === client.sha256, `hash ${row.responseSha256}, the client's is ${client.sha256}`)
@@ -129,7 +138,8 @@ const faultsOf = (row: StoredCall, client: ClientCall, seen: readonly UpstreamCa
         `${row.status} ${row.errorCode}, the client saw ${client.status} ${client.refusal}`,
       )
     }
-  } else if (client.end === 'cut') {
+  } else if (client.end === 'cut' && upstream?.fault === 'broken') brokenOff()
+  else if (client.end === 'cut') {
     // The end is written before the last byte goes out: a kill between the two leaves a whole row and a client without its end.
     must(row.outcome === 'complete', `${row.outcome}, but the connection was cut by nobody but us`)
     if (row.outcome === 'complete') whole()

@@ -11,14 +11,32 @@ export interface Load {
   stop(): Promise<void>
   client(): readonly ClientCall[]
   upstream(): readonly UpstreamCall[]
+  /** From now on the upstream does this to every fifth call; `null` = no more. */
+  trouble(fault: UpstreamFault | null): void
 }
 
+/** Of reliability.md §4, those that need no other upstream. */
+export const upstreamFaults = ['status=500', 'status=429;retry-after=1', 'reset', 'close', 'cut=120', 'fin=120', 'html'] as const
+export type UpstreamFault = (typeof upstreamFaults)[number]
+
 interface Options {
-  readonly proxy: string
+  /** Of several, calls go round. */
+  readonly proxy: string | readonly string[]
   readonly fake: FakeProvider
   readonly perSecond: number
   readonly seed: number
+  /** Sent with each call. */
+  readonly headers?: Readonly<Record<string, string>>
 }
+
+const troubled = 5
+
+const faultOf = (told: string): Pick<UpstreamCall, 'fault'> =>
+  /(?:^|;)(?:status=|html)/.test(told)
+    ? { fault: 'status' }
+    : /(?:^|;)(?:reset|close|cut=|fin=)/.test(told)
+      ? { fault: 'broken' }
+      : {}
 
 const fakeOf = (seen: Seen, key: string): number =>
   Number(new RegExp(`${key}=(\\d+)`).exec(String(seen.headers['x-fake']))?.[1] ?? 0)
@@ -32,36 +50,72 @@ const costOf = (model: string, input: number, output: number): string => {
  * Calls of the three families at a steady rate, half of them streams, each with usage of its own; a few clients leave early. Keeps
  * both histories: what each client saw, and what the upstream had and sent.
  */
-export const startLoad = ({ proxy, fake, perSecond, seed }: Options): Load => {
+export const startLoad = ({ proxy, fake, perSecond, seed, headers = {} }: Options): Load => {
+  const proxies = typeof proxy === 'string' ? [proxy] : proxy
   const next = randomFrom(seed)
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity })
+  const prefix = `c${seed}-`
   const calls: ClientCall[] = []
   const open = new Set<Promise<void>>()
-  const seen = new Map<Seen, string>()
+  /** Requests that have no end yet, and those that have, as they are compared. */
+  const running = new Map<Seen, string>()
+  const known = new WeakSet<Seen>()
+  const over = new WeakSet<Seen>()
+  const ended: UpstreamCall[] = []
+  let trouble: UpstreamFault | null = null
   let issued = 0
 
-  // The fake provider keeps its last 1,000 requests.
+  const compared = (one: Seen, mark: string): UpstreamCall => {
+    const input = fakeOf(one, 'input')
+    const output = fakeOf(one, 'output')
+    const form = forms.find(
+      ({ path, provider }) => one.path === path || (provider === 'gemini' && one.path.startsWith('/v1beta')),
+    )
+    return {
+      mark,
+      sentSha256: one.aborted || one.sent === null ? null : one.sent.sha256,
+      status: one.sent?.status ?? 0,
+      inputTokens: input,
+      outputTokens: output,
+      cost: costOf(form?.model ?? '', input, output),
+      ...faultOf(String(one.headers['x-fake'])),
+    }
+  }
+  // The fake provider keeps its last 1,000 requests. Of those that are over, only what is compared is kept.
   const harvest = (): void => {
     for (const one of fake.seen) {
       const mark = one.headers['x-mark']
-      if (typeof mark === 'string') seen.set(one, mark)
+      if (known.has(one) || typeof mark !== 'string' || !mark.startsWith(prefix)) continue
+      known.add(one)
+      running.set(one, mark)
+    }
+    for (const [one, mark] of running) {
+      if (!one.aborted && one.sent === null) continue
+      // A connection may still break after the last write.
+      if (!over.has(one)) over.add(one)
+      else {
+        running.delete(one)
+        ended.push(compared(one, mark))
+      }
     }
   }
 
   const call = async (): Promise<void> => {
-    const mark = `c${seed}-${++issued}`
+    const mark = `${prefix}${++issued}`
     const form = forms[issued % forms.length] as (typeof forms)[number]
     const usage = `input=${100 + Math.floor(next() * 1900)};output=${10 + Math.floor(next() * 490)}`
     const pace = form.stream ? 'chunks=10;gap=15' : `delay=${Math.floor(next() * 60)}`
     const leaves = next() < 0.03
-    const sent = send(`${proxy}/${form.provider}${form.path}`, {
+    const fault = trouble !== null && issued % troubled === 0 ? `;${trouble}` : ''
+    const sent = send(`${proxies[issued % proxies.length] ?? ''}/${form.provider}${form.path}`, {
       agent,
       headers: {
         'content-type': 'application/json',
         authorization: 'Bearer k',
         'x-mark': mark,
         'weir-property-mark': mark,
-        'x-fake': `${usage};${pace}`,
+        'x-fake': `${usage};${pace}${fault}`,
+        ...headers,
       },
       body: form.body(`Question ${mark}`),
       ...(leaves && form.stream ? { onData: (_soFar: Buffer, abort: () => void) => abort() } : {}),
@@ -103,21 +157,9 @@ export const startLoad = ({ proxy, fake, perSecond, seed }: Options): Load => {
       agent.destroy()
     },
     client: () => calls,
-    upstream: () =>
-      [...seen].map(([one, mark]) => {
-        const input = fakeOf(one, 'input')
-        const output = fakeOf(one, 'output')
-        const model =
-          forms.find(({ path, provider }) => one.path === path || (provider === 'gemini' && one.path.startsWith('/v1beta')))
-            ?.model ?? ''
-        return {
-          mark,
-          sentSha256: one.aborted || one.sent === null ? null : one.sent.sha256,
-          status: one.sent?.status ?? 0,
-          inputTokens: input,
-          outputTokens: output,
-          cost: costOf(model, input, output),
-        }
-      }),
+    upstream: () => [...ended, ...[...running].map(([one, mark]) => compared(one, mark))],
+    trouble(fault) {
+      trouble = fault
+    },
   }
 }

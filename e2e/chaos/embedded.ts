@@ -1,0 +1,158 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startFakeProvider } from '../../cli/fake-provider/server.js'
+import { freePort } from '../servers/kafka/kafka.js'
+import { providersAt } from '../support/house.js'
+import { roleOf } from '../support/processes.js'
+import { canMount, mountSmallDisk } from '../support/small-disk.js'
+import { until } from '../support/wait.js'
+import { keep } from './kept.js'
+import { answers, freeze, pause, signal, type Scene, type Strike, type Victim } from './scene.js'
+import { asker } from './sql.js'
+
+const weir = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const journalMiB = 96
+const storeMiB = 1024
+/** reliability.md §3: no role outlives its supervisor by more. */
+const orphansMs = 30_000
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/stat`)
+
+/** `weir start` on this machine, everything embedded. Journal and store lie on small disks where they are to fill up. */
+export const openEmbedded = async ({ disks }: { readonly disks: boolean }): Promise<Scene> => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-chaos-'))
+  const dataDir = join(folder, 'data')
+  const mounted = disks && canMount
+  mkdirSync(dataDir)
+  const journalDisk = mounted ? mountSmallDisk(join(dataDir, 'journal'), journalMiB) : null
+  const storeDisk = mounted ? mountSmallDisk(join(dataDir, 'chdb'), storeMiB) : null
+  const fake = await startFakeProvider()
+  const configFile = join(folder, 'weir.yaml')
+  writeFileSync(configFile, providersAt(fake.origin, ['openai', 'anthropic', 'gemini']))
+  const [proxyPort, webPort, sqlPort] = [await freePort(), await freePort(), await freePort()]
+  const [proxy, web, sql] = [proxyPort, webPort, sqlPort].map((port) => `http://127.0.0.1:${port}`) as [string, string, string]
+
+  /** Roles of supervisors that were killed. */
+  let orphans: readonly number[] = []
+  const crashes: string[] = []
+  const supervisor = keep({
+    name: 'supervisor',
+    command: process.execPath,
+    args: [weir, 'start'],
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH ?? '',
+      WEIR_DATA: dataDir,
+      WEIR_CONFIG: configFile,
+      WEIR_PROXY_PORT: String(proxyPort),
+      WEIR_WEB_PORT: String(webPort),
+      WEIR_SQL_PORT: String(sqlPort),
+      WEIR_LOG_LEVEL: 'warn',
+    },
+    beforeAgain: async () => {
+      const since = Date.now()
+      while (orphans.some(isAlive) && Date.now() - since < orphansMs) await pause(100)
+      if (orphans.some(isAlive)) crashes.push(`a role outlived its supervisor by ${orphansMs / 1000} s`)
+      orphans = []
+    },
+  })
+  const role = (name: 'proxy' | 'hub') => (): number | null => {
+    const pid = supervisor.pid()
+    return pid === null ? null : roleOf(pid, name)
+  }
+  const roles = (): number[] => [role('proxy')(), role('hub')()].flatMap((pid) => (pid === null ? [] : [pid]))
+  /** Ends of roles that were asked for; the supervisor's log tells of all. */
+  let asked = 0
+  const end =
+    (name: 'proxy' | 'hub', how: NodeJS.Signals): Strike =>
+    async () => {
+      const pid = await until(`the ${name} to run`, role(name), { timeoutMs: 60_000, everyMs: 20 })
+      asked++
+      signal(pid, how)
+      await until(`the ${name} to end`, () => !isAlive(pid) || role(name)() !== pid, { timeoutMs: 60_000, everyMs: 10 })
+    }
+  const endSupervisor =
+    (how: 'SIGKILL' | 'SIGTERM'): Strike =>
+    async () => {
+      orphans = roles()
+      await supervisor.end(how)
+    }
+  const full = (disk: typeof journalDisk): { D?: Strike } =>
+    disk === null
+      ? {}
+      : {
+          D: async (ms) => {
+            disk.fill()
+            await pause(ms)
+            disk.clear()
+          },
+        }
+  const query = asker(sql)
+  const hubIsBack = async (): Promise<boolean> =>
+    (await answers(`${web}/healthz`)) &&
+    (await query('SELECT 1 AS one').then(
+      () => true,
+      () => false,
+    ))
+  const victims: readonly Victim[] = [
+    {
+      name: 'proxy',
+      faults: {
+        K: end('proxy', 'SIGKILL'),
+        T: end('proxy', 'SIGTERM'),
+        S: (ms) => freeze(role('proxy'), ms),
+        ...full(journalDisk),
+      },
+      isBack: () => answers(`${proxy}/healthz`),
+      isFelt: true,
+    },
+    {
+      name: 'hub',
+      faults: { K: end('hub', 'SIGKILL'), T: end('hub', 'SIGTERM'), S: (ms) => freeze(role('hub'), ms), ...full(storeDisk) },
+      isBack: hubIsBack,
+      isFelt: false,
+    },
+    {
+      name: 'supervisor',
+      faults: {
+        K: endSupervisor('SIGKILL'),
+        T: endSupervisor('SIGTERM'),
+        S: (ms) => freeze(() => supervisor.pid(), ms),
+      },
+      isBack: async () => (await answers(`${proxy}/healthz`)) && (await hubIsBack()),
+      isFelt: true,
+    },
+  ]
+  const said = (): string => supervisor.said()
+  const stop = async (keepFolder = false): Promise<void> => {
+    await supervisor.stop()
+    await fake.close()
+    journalDisk?.unmount()
+    storeDisk?.unmount()
+    if (keepFolder) writeFileSync(join(folder, 'log'), said())
+    else rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  try {
+    await until('Weir to run', async () => (await answers(`${proxy}/healthz`)) && (await hubIsBack()), { timeoutMs: 120_000 })
+  } catch (cause) {
+    await stop()
+    throw new Error(`Weir did not start. ${said()}`, { cause })
+  }
+  return {
+    shape: 'embedded',
+    fake,
+    proxies: [proxy],
+    victims,
+    query,
+    crashes: () => {
+      const ends = said().match(/The (?:proxy|hub) ended \([^)]*\)/g) ?? []
+      const own = ends.length > asked ? ends.slice(asked) : []
+      return [...supervisor.crashes(), ...crashes, ...own]
+    },
+    folder,
+    said,
+    stop,
+  }
+}
