@@ -47,6 +47,9 @@ export interface Received {
 
 const oneShot = new Agent({ keepAlive: false, maxSockets: Infinity })
 
+/** Far longer than any time-out of a call. */
+const silentMs = 30_000
+
 interface Calling {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
@@ -61,6 +64,7 @@ export const callOnce = (url: string, { headers, body, progress }: Calling): Pro
     let interim = 0
     req.on('information', () => interim++)
     req.on('error', reject)
+    req.setTimeout(silentMs, () => req.destroy(new Error(`Nothing came for ${silentMs} ms.`)))
     req.on('response', (res) => {
       const chunks: Buffer[] = []
       const settle = (end: Received['end']): void =>

@@ -31,6 +31,8 @@ let b: Upstream
 let cells: readonly Cell[]
 let descriptorsBefore: number
 const outcomes = new Map<string, Outcome>()
+/** Of calls that came to no end for the client. */
+const failures = new Map<string, unknown>()
 const rows = new Map<string, Row>()
 const attempts = new Map<string, readonly (readonly [provider: string, status: number, kind: string])[]>()
 
@@ -77,7 +79,11 @@ beforeAll(async () => {
   })
   descriptorsBefore = descriptors()
   await inParallel(formsOf(cells), atOnce, async ([cell, form]) => {
-    outcomes.set(form.provider, await meet(house, cell, form))
+    // Whatever one form does, the others are met, and it alone is to blame.
+    await meet(house, cell, form).then(
+      (outcome) => outcomes.set(form.provider, outcome),
+      (cause: unknown) => failures.set(form.provider, cause),
+    )
   })
   await house.caughtUp()
   for (const row of await house.rows('1')) rows.set(row.id, row)
@@ -202,7 +208,9 @@ const hit: Facts = {
 
 /** What one form of a fault came to, and what it had to, as far as the situation goes. */
 const compared = ({ fault }: Cell, { provider, variant }: Form): readonly [found: unknown, wanted: unknown] => {
-  const { first, again, after, askedOfA, healthy } = outcomes.get(provider) as Outcome
+  const outcome = outcomes.get(provider)
+  if (outcome === undefined) throw failures.get(provider)
+  const { first, again, after, askedOfA, healthy } = outcome
   const { expected, headers = {} } = variant
   const told = expected.bytes === 'A' ? headers : {}
   const found: Record<string, unknown> = {
