@@ -17,7 +17,10 @@ export interface JournalSource extends Source {
    * of partition and `at`, then commit their `next` (or a later position).
    */
   gaps(partition: string): Promise<readonly Gap[]>
-  /** Resolves as soon as records may have come since this consumer last waited, at most after `ms`. Looks every 50 ms. */
+  /**
+   * Resolves as soon as records may have come since this consumer last waited, at most after `ms`. Looks every 50 ms, and every 200 ms
+   * once nothing has come for 2 s.
+   */
   wait(consumer: string, ms: number): Promise<void>
   /** Recovers dead writers and removes what every consumer has behind it. Runs by itself once a second. */
   upkeep(): Promise<void>
@@ -40,6 +43,9 @@ interface Options {
 
 const openReaders = 3
 const pollMs = 50
+/** Each look lists folders: a journal in which nothing happens is looked at less often. */
+const quietPollMs = 200
+const quietAfterMs = 2000
 /** Prefix of folders on their way out: renamed first, so that a half removed one is never read. */
 const going = '.going-'
 
@@ -288,6 +294,7 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
   // --- waiting
 
   let growth = 0
+  let grownAt = 0
   let seen = ''
   const metAt = new Map<string, number>()
   const look = async (): Promise<void> => {
@@ -297,7 +304,10 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
       if (newest !== undefined) sizes.push(`${name} ${newest} ${await sizeOf(partitionOf(name), newest)}`)
     }
     const found = sizes.join('\n')
-    if (found !== seen) growth++
+    if (found !== seen) {
+      growth++
+      grownAt = performance.now()
+    }
     seen = found
   }
 
@@ -306,7 +316,8 @@ export const openJournalSource = async (options: Options): Promise<JournalSource
     const left = (): number => (closed ? 0 : until - performance.now())
     await look()
     while (growth === metAt.get(consumer) && left() > 0) {
-      await new Promise<void>((resolve) => setTimeout(resolve, Math.min(pollMs, left())))
+      const everyMs = performance.now() - grownAt > quietAfterMs ? quietPollMs : pollMs
+      await new Promise<void>((resolve) => setTimeout(resolve, Math.min(everyMs, left())))
       await look()
     }
     metAt.set(consumer, growth)

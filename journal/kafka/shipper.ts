@@ -54,7 +54,12 @@ export interface Shipper {
 const chunk = { records: 2000, bytes: 8 * 1024 * 1024 }
 /** What a message costs beside its key, value and headers; and what a whole of them does. */
 const overheadBytes = 64
-const idleMs = 250
+const idleMs = 1000
+/**
+ * From one reading of the journal to the next, while there is little: each costs two positions on disk and a send to every partition,
+ * whatever it finds.
+ */
+const gatherMs = 100
 const firstWaitMs = 250
 const longestWaitMs = 15_000
 
@@ -278,10 +283,12 @@ export const startShipper = (options: Options): Shipper => {
     while (!halt.signal.aborted) {
       const isLast = draining.signal.aborted
       const begunAt = now()
+      const begun = performance.now()
       try {
         const more = await round()
         if (!more) clearAsOf = begunAt
         if (isLast && !more) return
+        if (!more) await pause(begun + gatherMs - performance.now(), draining.signal)
         if (!more && !draining.signal.aborted) await source.wait(shipperConsumer, idleMs)
       } catch (cause) {
         if (halt.signal.aborted) return
