@@ -93,18 +93,16 @@ ceilings: { inFlight: 3 }
     await goneEverywhere(house, ['store_unreachable'], env)
   })
 
-  test('export_failing{there}: the destination refuses', async () => {
-    receiver.answer(() => ({ kind: 'status', status: 401 }))
+  test('export_failing{there}: the destination is out of order', async () => {
+    receiver.answer(() => ({ kind: 'status', status: 503 }))
     await call(house.proxy)
     await toldEverywhere(house, {
       cause: 'export_failing{there}',
       by: 'hub',
-      effect: /there takes nothing; it is \d+ s and \d+ bytes .*401/,
+      effect: /there takes nothing; it is \d+ s and \d+ bytes of the log behind\. Export failed/,
     })
     expect((await readyz(house.web)).code).toBe(200)
     receiver.answer(() => ({ kind: 'ok' }))
-    // The destination waits for a person: saving weir.yaml is one, a restart of the hub another.
-    process.kill(roleOf(house.supervisor, 'hub') ?? 0, 'SIGKILL')
     await goneEverywhere(house, ['export_failing{there}'])
   })
 
@@ -136,13 +134,17 @@ ceilings: { inFlight: 3 }
         body: JSON.stringify({ model: 'slow', messages: [{ role: 'user', content: 'hi' }] }),
       }),
     )
-    await until('three to be under way', () => slow.held() === 3)
-    const refused = await call(house.proxy)
-    expect([refused.status, refused.headers['weir-error'], refused.headers['retry-after']]).toEqual([503, 'saturated', '1'])
-    await toldEverywhere(house, { cause: 'saturated', by: 'proxy', effect: /calls are in flight; the ceiling is 3/ })
-    expect((await readyz(house.proxy)).code).toBe(200)
-    slow.release()
-    await Promise.all(open)
+    const ended = Promise.allSettled(open)
+    try {
+      await until('three to be under way', () => slow.held() === 3)
+      const refused = await call(house.proxy)
+      expect([refused.status, refused.headers['weir-error'], refused.headers['retry-after']]).toEqual([503, 'saturated', '1'])
+      await toldEverywhere(house, { cause: 'saturated', by: 'proxy', effect: /calls are in flight; the ceiling is 3/ })
+      expect((await readyz(house.proxy)).code).toBe(200)
+    } finally {
+      slow.release()
+      await ended
+    }
     await goneEverywhere(house, ['saturated'])
   })
 
