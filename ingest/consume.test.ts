@@ -269,9 +269,12 @@ describe('what cannot be stored is set aside, untouched, and stops nothing', () 
     source.append(`${tenant}-a`, garbage)
     source.append(`${tenant}-a`, newer)
     source.append(`${tenant}-a`, poison)
+    const unpriceable = payloadOf(exchange({ tenant, id: idOf(902) }))
+    source.append(`${tenant}-a`, unpriceable)
     for (const event of good.slice(10)) source.append(`${tenant}-a`, payloadOf(event))
 
     const refusing: Enrich = (event, position) => {
+      if (event.id === idOf(902)) throw new RangeError('no such thing')
       const enriched = enrich(event, position)
       return event.id === idOf(901) ? { ...enriched, row: { ...enriched.row, prompt_hash: 'no number' } } : enriched
     }
@@ -290,9 +293,10 @@ describe('what cannot be stored is set aside, untouched, and stops nothing', () 
         head: { reason: 'refused', error: expect.stringContaining('DB::Exception') as string, source: { first: 220 } },
         payload: poison,
       },
+      { head: { reason: 'enrich_failed', error: 'no such thing', source: { first: 230 } }, payload: unpriceable },
     ])
     expect(await metrics.registry.getSingleMetricAsString('weir_dead_letters_total')).toContain(
-      'weir_dead_letters_total{where="ingest"} 3',
+      'weir_dead_letters_total{where="ingest"} 4',
     )
   })
 
