@@ -284,4 +284,34 @@ describe('a proxy alone', () => {
     ])
     expect((await fetch(`${proxy.url}/metrics`)).status).toBe(401)
   })
+
+  test('saturated: the event loop is held up again and again; calls are taken anew once it is not', async () => {
+    const proxy = await openRole({ role: 'proxy', yaml: providersAt(fake.origin, ['openai']) })
+    onTestFinished(() => proxy.stop())
+    // Nothing in a process can be told to block its loop: from outside it stands still for 400 ms of every 500.
+    const pulse = setInterval(() => {
+      process.kill(proxy.pid, 'SIGSTOP')
+      setTimeout(() => process.kill(proxy.pid, 'SIGCONT'), 400)
+    }, 500)
+    onTestFinished(() => clearInterval(pulse))
+    const busy = await until('the loop to be told of', async () => {
+      const found = await readyz(proxy.url)
+      return found.causes.length > 0 && found
+    })
+    expect([busy.code, busy.status, busy.causes]).toMatchObject([
+      200,
+      'degraded',
+      [{ cause: 'saturated', effect: expect.stringMatching(/event loop is late by \d+ ms/) as unknown }],
+    ])
+    const refused = await call(proxy.url)
+    expect([refused.status, refused.headers['weir-error'], refused.headers['retry-after']]).toEqual([503, 'saturated', '1'])
+    expect(await degraded(proxy.url)).toEqual(['saturated'])
+    expect((await fetch(`${proxy.url}/healthz`)).status).toBe(200)
+    clearInterval(pulse)
+    await until('calls to be taken again', async () => (await call(proxy.url)).status === 200, {
+      timeoutMs: 60_000,
+      everyMs: 500,
+    })
+    expect(await readyz(proxy.url)).toMatchObject({ status: 'ready', causes: [] })
+  })
 })
