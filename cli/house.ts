@@ -1,5 +1,7 @@
 import type { Config } from '../core/config.js'
+import { ConfigError } from '../core/config/parse.js'
 import { ownerOf } from '../core/folder-lock.js'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { prepareDataFolder } from './data-folder.js'
 import { checkFree, urlOf } from './listen.js'
@@ -11,6 +13,8 @@ import { RoleFailed, supervise } from './supervise.js'
 
 export interface Addresses {
   readonly proxy: string
+  /** All of them, the first one, too; only where there are several. */
+  readonly proxies?: readonly string[]
   readonly web: string
   /** `null` when the analytics store is a server of its own. */
   readonly sql: string | null
@@ -19,8 +23,14 @@ export interface Addresses {
 export interface House {
   /** Resolves once all roles are ready. Rejects with PortError, DataFolderError or RoleFailed; then nothing runs. */
   readonly ready: Promise<Addresses>
-  pids(): { readonly supervisor: number; readonly proxy: number | null; readonly hub: number | null }
-  /** Drains the proxy, then the hub. A second call hurries both. */
+  pids(): {
+    readonly supervisor: number
+    readonly proxy: number | null
+    readonly hub: number | null
+    /** As `proxies` of the addresses. */
+    readonly proxies?: readonly (number | null)[]
+  }
+  /** Drains the proxies, then the hub. A second call hurries all. */
   stop(): Promise<void>
   /** The roles read weir.yaml again. */
   hangup(): void
@@ -40,8 +50,8 @@ interface Options {
 /** A start that fails must not leave half a house: whatever can be known before is asked before. */
 const inspect = async (config: Config): Promise<void> => {
   prepareDataFolder(config.dataDir)
-  const { host, proxyPort, webPort, sqlPort, clickhouseUrl } = config
-  await checkFree({ port: proxyPort, host, variable: 'WEIR_PROXY_PORT' })
+  const { host, webPort, sqlPort, clickhouseUrl } = config
+  for (const port of proxyPorts(config)) await checkFree({ port, host, variable: 'WEIR_PROXY_PORT' })
   await checkFree({ port: webPort, host, variable: 'WEIR_WEB_PORT' })
   if (clickhouseUrl === null) await checkFree({ port: sqlPort, host, variable: 'WEIR_SQL_PORT' })
   const owner = await ownerOf(join(config.dataDir, 'journal', 'consumer'))
@@ -49,17 +59,32 @@ const inspect = async (config: Config): Promise<void> => {
   throw new HouseOwnedError(config.dataDir, owner)
 }
 
+/** From `WEIR_PROXY_PORT` on, those of other roles left out; 0 picks a free one for each. */
+export const proxyPorts = (
+  config: Pick<Config, 'proxies' | 'proxyPort' | 'webPort' | 'ingestPort' | 'sqlPort'>,
+): readonly number[] => {
+  const { proxies, proxyPort, webPort, ingestPort, sqlPort } = config
+  const ports: number[] = []
+  for (let port = proxyPort; ports.length < proxies; port += proxyPort === 0 ? 0 : 1)
+    if (ports.length === 0 || ![webPort, ingestPort, sqlPort].includes(port) || port === 0) ports.push(port)
+  const [last = 0] = ports.slice(-1)
+  if (last > 65_535) throw new ConfigError(`WEIR_PROXIES: there are no ${proxies} ports from WEIR_PROXY_PORT ${proxyPort} on.`)
+  return ports
+}
+
 /** The hub may start without the proxy once this has passed; dashboards are worth having while it is mended. */
 const proxyHeadStartMs = 5000
 
-const variables: Readonly<Record<string, string>> = { proxy: 'WEIR_PROXY_PORT', web: 'WEIR_WEB_PORT', sql: 'WEIR_SQL_PORT' }
+const variables: Readonly<Record<string, string>> = { web: 'WEIR_WEB_PORT', sql: 'WEIR_SQL_PORT' }
 
-/** Starts the roles of one machine and keeps them running: the proxy first, so that calls pass before anything else is up. */
+/** Starts the roles of one machine and keeps them running: the proxies first, so that calls pass before anything else is up. */
 export const startHouse = ({ config, log, env = {}, hubArgs = [], onProxyReady }: Options): House => {
   const kept: Record<string, string> = {}
+  // By it the processes of this house know each other; it dies with the supervisor.
+  const channel = { WEIR_CHANNEL_TOKEN: randomBytes(32).toString('base64url') }
   const common = {
     entry: process.argv[1] ?? '',
-    env: () => ({ ...process.env, ...env, ...kept }),
+    env: () => ({ ...process.env, ...env, ...kept, ...channel }),
     log,
     onReady: (ports: Ports) => {
       // Whoever comes back must come back where its callers know it.
@@ -68,7 +93,7 @@ export const startHouse = ({ config, log, env = {}, hubArgs = [], onProxyReady }
   }
   // The engine's questions run on libuv's pool: with its four threads, slow ones would keep the journal's reads waiting.
   const hubEnv = () => ({ UV_THREADPOOL_SIZE: '16', ...common.env() })
-  let proxyRole: Supervised | null = null
+  const proxyRoles: Supervised[] = []
   let hub: Supervised | null = null
   let stopping: Promise<void> | null = null
   const refuseWhenStopping = (): void => {
@@ -78,27 +103,39 @@ export const startHouse = ({ config, log, env = {}, hubArgs = [], onProxyReady }
   const start = async (): Promise<Addresses> => {
     await inspect(config)
     refuseWhenStopping()
-    const first = (proxyRole = supervise({ ...common, name: 'proxy', args: ['proxy'] }))
-    const proxyReady = first.firstReady.then(({ proxy: port = config.proxyPort }) => {
-      const url = urlOf(config.host, port)
-      onProxyReady?.(url)
-      return url
+    /** Whoever comes back must come back where its callers know it. */
+    const ports = [...proxyPorts(config)]
+    const several = ports.length > 1
+    for (const i of ports.keys())
+      proxyRoles.push(
+        supervise({
+          ...common,
+          name: several ? `proxy ${i + 1}` : 'proxy',
+          args: ['proxy'],
+          env: () => ({ ...common.env(), WEIR_PROXY_PORT: String(ports[i]) }),
+          onReady: ({ proxy }) => void (ports[i] = proxy ?? ports[i] ?? 0),
+        }),
+      )
+    const urls = (): readonly string[] => ports.map((port) => urlOf(config.host, port))
+    const proxiesReady = Promise.all(proxyRoles.map(({ firstReady }) => firstReady)).then(() => {
+      onProxyReady?.(urls().join('  '))
+      return urls()
     })
-    proxyReady.catch(() => undefined)
-    await Promise.race([proxyReady, new Promise((resolve) => setTimeout(resolve, proxyHeadStartMs).unref())])
+    proxiesReady.catch(() => undefined)
+    await Promise.race([proxiesReady, new Promise((resolve) => setTimeout(resolve, proxyHeadStartMs).unref())])
     refuseWhenStopping()
-    const proxyUrl = urlOf(config.host, Number(kept.WEIR_PROXY_PORT ?? config.proxyPort))
-    hub = supervise({ ...common, env: hubEnv, name: 'hub', args: ['hub', '--proxy-url', proxyUrl, ...hubArgs] })
-    const [proxy, ports] = await Promise.all([proxyReady, hub.firstReady])
+    hub = supervise({ ...common, env: hubEnv, name: 'hub', args: ['hub', '--proxy-url', urls().join(','), ...hubArgs] })
+    const [proxies, { web, sql }] = await Promise.all([proxiesReady, hub.firstReady])
     return {
-      proxy,
-      web: urlOf(config.host, ports.web ?? config.webPort),
-      sql: ports.sql === undefined ? null : urlOf(config.host, ports.sql),
+      proxy: proxies[0] ?? '',
+      ...(several ? { proxies } : {}),
+      web: urlOf(config.host, web ?? config.webPort),
+      sql: sql === undefined ? null : urlOf(config.host, sql),
     }
   }
   const stop = (): Promise<void> => {
-    if (stopping === null) return (stopping = (proxyRole?.stop() ?? Promise.resolve()).then(() => hub?.stop()))
-    proxyRole?.signal('SIGTERM')
+    if (stopping === null) return (stopping = Promise.all(proxyRoles.map((role) => role.stop())).then(() => hub?.stop()))
+    for (const role of proxyRoles) role.signal('SIGTERM')
     hub?.signal('SIGTERM')
     return stopping
   }
@@ -109,10 +146,18 @@ export const startHouse = ({ config, log, env = {}, hubArgs = [], onProxyReady }
   ready.catch(() => undefined)
   return {
     ready,
-    pids: () => ({ supervisor: process.pid, proxy: proxyRole?.pid() ?? null, hub: hub?.pid() ?? null }),
+    pids: () => {
+      const proxies = proxyRoles.map((role) => role.pid())
+      return {
+        supervisor: process.pid,
+        proxy: proxies[0] ?? null,
+        hub: hub?.pid() ?? null,
+        ...(proxies.length > 1 ? { proxies } : {}),
+      }
+    },
     stop,
     hangup() {
-      proxyRole?.signal('SIGHUP')
+      for (const role of proxyRoles) role.signal('SIGHUP')
       hub?.signal('SIGHUP')
     },
   }

@@ -8,11 +8,12 @@ import { createWebServer } from '../web/api/server.js'
 import type { Command } from './command.js'
 import { openControl } from './control.js'
 import { backupJobs } from './backup/backup-jobs.js'
+import { openProxies } from './channel/proxies.js'
 import { demoCall } from './demo/demo-call.js'
 import { listen, urlOf } from './listen.js'
 import type { Log } from './log.js'
 import { openReplaceable } from './pipeline.js'
-import { askProxy } from './proxy-facts.js'
+import { pricesDateOf } from './prices-date.js'
 import { watchConfig } from './reload.js'
 import type { RunningRole } from './role.js'
 import { repriceJobs } from './reprice-jobs.js'
@@ -20,11 +21,9 @@ import { runRole } from './role.js'
 import { shut } from './shut.js'
 import { version } from './version.js'
 
-/** `0.1.8+2026-11-22+9f31c2aa`: base, date, overrides. */
-const dateOf = (priceId: string): string | null => priceId.split('+')[1] ?? null
-
 interface Wiring {
-  readonly proxyUrl: string | null
+  /** Of this machine; empty = one, where the configuration says. */
+  readonly proxyUrls: readonly string[]
   readonly demo: boolean
 }
 
@@ -33,20 +32,23 @@ const startHub =
   (wiring: Wiring) =>
   async (config: Config, log: Log, ending: AbortSignal): Promise<RunningRole> => {
     const own = processMetrics({ role: 'hub', version: version() })
-    const proxyUrl = wiring.proxyUrl ?? urlOf(config.host, config.proxyPort)
+    const [proxyUrl = urlOf(config.host, config.proxyPort)] = wiring.proxyUrls
     const listeners = new Set<() => void>()
     const control = openControl(config, log)
     const db = await openDb(config, { onWait: (sentence) => log.warn(sentence), signal: ending })
     const pipeline = await openReplaceable({ config, db, log, onStored: () => listeners.forEach((listener) => listener()) })
+    const local = wiring.proxyUrls.length === 0 ? [proxyUrl] : wiring.proxyUrls
+    const proxies = openProxies({ config, local, now: Date.now, log })
 
     const health = async (): Promise<HubFacts> => {
       const { causes, ingest } = pipeline.current().ingest.health()
-      const proxy = await askProxy(proxyUrl, config.adminSecret)
+      const told = await proxies.facts()
       return {
-        causes: [...proxy.causes, ...causes],
+        causes: [...told.causes, ...causes],
         ingest,
-        journal: proxy.journal === null ? null : { ...proxy.journal, lagBytes: ingest.lagBytes },
-        pricesDate: dateOf(pipeline.current().ingest.book().id),
+        journal: told.journal === null ? null : { ...told.journal, lagBytes: ingest.lagBytes },
+        proxies: told.proxies,
+        pricesDate: pricesDateOf(pipeline.current().ingest.book()),
       }
     }
 
@@ -77,6 +79,7 @@ const startHub =
       get metrics() {
         return [own, pipeline.current().ingest.metrics]
       },
+      purge: proxies.purge,
       reprice: repriceJobs({ db, dataDir: config.dataDir, ...inForce, log }),
       backup:
         config.clickhouseUrl === null
@@ -96,11 +99,12 @@ const startHub =
     const webPort = await listen(web, { port: config.webPort, host, variable: 'WEIR_WEB_PORT' })
     const unwatch = watchConfig({
       config,
-      live: new Set(['exports', 'prices', 'providers', 'auth', 'keys']),
+      live: new Set(['exports', 'prices', 'providers', 'auth', 'keys', 'limits', 'targets']),
       fixed: new Set(['allowedHosts']),
       apply: async (next) => {
         // First of all: whoever is locked out does not wait for a pipeline to read out.
         access = accessOf(next, Date.now)
+        proxies.changed(next)
         await pipeline.replace(next)
       },
       log,
@@ -114,6 +118,7 @@ const startHub =
       },
       async stop() {
         unwatch()
+        proxies.stop()
         await Promise.all([shut(web), front === null ? undefined : shut(front)])
         await control.close()
         await db.close()
@@ -123,13 +128,13 @@ const startHub =
 
 export const command: Command = {
   summary: 'ingest and web in one process',
-  about: 'Started by `weir start`, which tells it where the proxy is.',
+  about: 'Started by `weir start`, which tells it where the proxies are.',
   flags: {
-    'proxy-url': { type: 'string', value: 'url', help: 'where the proxy answers' },
+    'proxy-url': { type: 'string', value: 'urls', help: 'where proxies of this machine answer, with commas between' },
     demo: { type: 'boolean', help: 'the fake provider runs: offer the demo call' },
   },
   run: (values) => {
-    const proxyUrl = typeof values['proxy-url'] === 'string' ? values['proxy-url'] : null
-    return runRole({ name: 'hub', start: startHub({ proxyUrl, demo: values.demo === true }) })
+    const proxyUrls = typeof values['proxy-url'] === 'string' ? values['proxy-url'].split(',') : []
+    return runRole({ name: 'hub', start: startHub({ proxyUrls, demo: values.demo === true }) })
   },
 }

@@ -8,7 +8,9 @@ import { journalLimitBytes } from '../journal/limit.js'
 import { openJournal } from '../journal/open.js'
 import { timedDisk } from '../journal/timed-disk.js'
 import { diskTimes } from '../proxy/disk-times.js'
-import { startProxy } from '../proxy/main.js'
+import { openControlLine } from '../proxy/internal/control-line.js'
+import { snapshotFile } from '../proxy/internal/snapshot-file.js'
+import { startProxy, type Proxy } from '../proxy/main.js'
 import type { Command } from './command.js'
 import type { Log } from './log.js'
 import { watchConfig } from './reload.js'
@@ -38,6 +40,7 @@ const live = new Set<keyof Config>([
   'retention',
   'allowedHosts',
   'drain',
+  'control',
 ])
 
 /** What is still in the journal when a proxy ends gets so long; the rest goes after the next start (reliability.md §8). */
@@ -68,21 +71,37 @@ const start = async (config: Config, log: Log): Promise<RunningRole> => {
           },
           log: (sentence) => log.warn(sentence),
         })
-  const proxy = await startProxy({
-    config,
+  let proxy: Proxy | null = null
+  const control = openControlLine({
+    own: config,
+    sharesFile: config.channelToken !== null,
+    file: snapshotFile(join(config.dataDir, 'state', 'control.json')),
+    now,
+    log,
+    apply: (next) => proxy?.reload(next),
+  })
+  const running = (proxy = await startProxy({
+    config: control.config(),
+    control,
     journal,
     now,
     log,
     processMetrics: own,
     ...(shipper === null ? {} : { shipping: shipper.state }),
+  }))
+  const unwatch = watchConfig({
+    config,
+    live,
+    fixed: new Set(['journal', 'cache']),
+    apply: (next) => control.ownChanged(next),
+    log,
   })
-  const unwatch = watchConfig({ config, live, fixed: new Set(['journal', 'cache']), apply: (next) => proxy.reload(next), log })
   return {
-    ports: { proxy: proxy.port },
-    drain: () => proxy.drain(),
+    ports: { proxy: running.port },
+    drain: () => running.drain(),
     async stop() {
       unwatch()
-      await proxy.stop()
+      await running.stop()
       await journal.close()
       await shipper?.stop(lastShipMs)
     },

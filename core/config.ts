@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { DeepReadonly } from './config/deep-readonly.js'
 import { exportDestination } from './config/export-destination.js'
 import { ConfigError, parseConfigFile, type Env } from './config/parse.js'
+import { roleUrlsIn, type RoleUrls } from './config/role-urls.js'
 import { file, type File } from './config/schema.js'
 import type { weirKey } from './config/weir-key.js'
 
@@ -11,29 +12,32 @@ export type WeirKeyConfig = DeepReadonly<z.infer<typeof weirKey>>
 export type ExportDestination = DeepReadonly<z.infer<typeof exportDestination>>
 
 /** Everything that can be configured, read once, frozen. Sizes are bytes, times are milliseconds. */
-export type Config = DeepReadonly<Omit<File, 'auth' | 'targetUrl'>> & {
-  readonly auth: 'open' | 'required'
-  readonly targetUrl: 'off' | 'allowlist' | 'public'
-  /** Absolute. */
-  readonly dataDir: string
-  /** Path of the file that was read; `null` when there is none. */
-  readonly file: string | null
-  readonly host: string
-  readonly proxyPort: number
-  readonly webPort: number
-  /** Health and metrics of an ingest that runs alone. */
-  readonly ingestPort: number
-  readonly sqlPort: number
-  readonly proxies: number
-  readonly adminSecret: string | null
-  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
-  readonly clickhouseUrl: string | null
-  readonly databaseUrl: string | null
-  readonly redisUrl: string | null
-  /** `host:port` each; `null` = the journal is read directly. */
-  readonly kafkaBrokers: readonly string[] | null
-  readonly serviceName: string
-}
+export type Config = DeepReadonly<Omit<File, 'auth' | 'targetUrl'>> &
+  RoleUrls & {
+    readonly auth: 'open' | 'required'
+    readonly targetUrl: 'off' | 'allowlist' | 'public'
+    /** Absolute. */
+    readonly dataDir: string
+    /** Path of the file that was read; `null` when there is none. */
+    readonly file: string | null
+    readonly host: string
+    readonly proxyPort: number
+    readonly webPort: number
+    /** Health, metrics and the internal channel of an ingest that runs alone. */
+    readonly ingestPort: number
+    readonly sqlPort: number
+    readonly proxies: number
+    readonly adminSecret: string | null
+    /** Made by the supervisor at its start, for the processes under it: they read the same file, and know each other by it. */
+    readonly channelToken: string | null
+    readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+    readonly clickhouseUrl: string | null
+    readonly databaseUrl: string | null
+    readonly redisUrl: string | null
+    /** `host:port` each; `null` = the journal is read directly. */
+    readonly kafkaBrokers: readonly string[] | null
+    readonly serviceName: string
+  }
 
 const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
 /** True when only this machine can reach the address. */
@@ -132,11 +136,9 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
   const proxies = Number(env.WEIR_PROXIES || '1')
   if (!Number.isInteger(proxies) || proxies < 1 || proxies > 64)
     throw new ConfigError(`WEIR_PROXIES: "${env.WEIR_PROXIES ?? ''}" is not a number of processes. Accepted: 1 to 64.`)
-  if (proxies > 1)
+  if (proxies > 1 && !env.REDIS_URL)
     throw new ConfigError(
-      env.REDIS_URL
-        ? 'WEIR_PROXIES: this version starts one proxy process. Start more of them with `weir proxy`, each on a port of its own, all with this REDIS_URL.'
-        : 'WEIR_PROXIES: more than one proxy process needs REDIS_URL, because limits and budgets must stay exact.',
+      'WEIR_PROXIES: more than one proxy process needs REDIS_URL, because limits and budgets must stay exact.',
     )
   const redisUrl = env.REDIS_URL || null
   if (redisUrl !== null && !isUrl(redisUrl, /^rediss?:\/\/[^/\s]/))
@@ -168,6 +170,8 @@ export const effectiveConfig = (fromFile: File, path: string | null, env: Env, c
     sqlPort: port(env, 'WEIR_SQL_PORT', 8123),
     proxies,
     adminSecret,
+    channelToken: env.WEIR_CHANNEL_TOKEN || null,
+    ...roleUrlsIn(env, adminSecret),
     logLevel: oneOf(env, 'WEIR_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'info'),
     clickhouseUrl,
     databaseUrl,

@@ -37,6 +37,7 @@ export const errors = {
   draining: { status: 503, origin: 'weir', retry: 'later' },
   saturated: { status: 503, origin: 'weir', retry: 'later' },
   journal_unavailable: { status: 503, origin: 'weir', retry: 'later' },
+  control_stale: { status: 503, origin: 'weir', retry: 'later' },
   limits_unavailable: { status: 503, origin: 'weir', retry: 'later' },
   timeout_connect: { status: 504, origin: 'upstream', retry: 'if-untried' },
   timeout_ttft: { status: 504, origin: 'upstream', retry: 'if-untried' },

@@ -70,6 +70,11 @@ export const healthCauses = {
     advice:
       'Check that WEIR_DATA can be written and has room. Restart Weir where a record is damaged: a segment that nobody writes to is read up to the damage, and what lies behind is kept in journal/damaged/.',
   },
+  ingest_unreachable: {
+    tellers: ['web'],
+    means: 'Ingest does not answer: calls wait in the log, and its lag and trace destinations are not known.',
+    advice: 'Start `weir ingest` again, or correct WEIR_INGEST_URL. Nothing is lost while the log has room.',
+  },
   export_failing: {
     tellers: ['ingest'],
     means: 'A trace destination takes nothing: its calls wait. Neither the store nor another destination does.',

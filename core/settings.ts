@@ -22,6 +22,8 @@ const variables: Partial<Record<keyof Config, string>> = {
   ingestPort: 'WEIR_INGEST_PORT',
   sqlPort: 'WEIR_SQL_PORT',
   proxies: 'WEIR_PROXIES',
+  proxiesUrls: 'WEIR_PROXIES_URLS',
+  ingestUrl: 'WEIR_INGEST_URL',
   adminSecret: 'WEIR_ADMIN_SECRET',
   logLevel: 'WEIR_LOG_LEVEL',
   clickhouseUrl: 'CLICKHOUSE_URL',
@@ -106,7 +108,9 @@ export const effectiveSettings = (config: Config, env: Readonly<Record<string, s
     if (otel !== undefined && lineOf(path.slice(0, 2)) === null) return { source: 'environment', name: otel }
     return { source: 'default', name: null }
   }
-  return leaves(config, [], '')
+  // Of no use to anybody but the processes of one start.
+  const { channelToken: _, ...told } = config
+  return leaves(told, [], '')
     .map((leaf) => ({ key: leaf.key, value: JSON.stringify(masked(leaf)), ...sourceOf(leaf) }))
     .sort((a, b) => (a.key < b.key ? -1 : 1))
 }

@@ -14,6 +14,9 @@ import { adminApp } from './admin.js'
 import { admitBy } from './admit/admit.js'
 import { keyPlaces } from './admit/key-places.js'
 import { isAllowedHost } from './allowed-host.js'
+import type { ControlLine } from './internal/control-line.js'
+import { proxyChannel } from './internal/proxy-channel.js'
+import { proxyFactsOf } from './internal/proxy-facts.js'
 import { watchDeadlines } from './deadlines.js'
 import { pricingOnDemand } from './deliver/cost-in-answer.js'
 import { Drains } from './drains.js'
@@ -70,6 +73,8 @@ export interface ProxyDeps {
   readonly processMetrics?: Registry
   /** How hard the process is pressed. Default: as it is; only tests know better. */
   readonly pressure?: () => Pressure
+  /** What the control plane says. Without, `config` alone holds, and nobody can ask or tell anything on `/internal`. */
+  readonly control?: ControlLine
   /** Where the levels of limits are. Default: as configured. Closed with the proxy. */
   readonly limitStore?: LimitStore
   /** Where answers are kept. Default: as configured. Closed with the proxy. */
@@ -103,6 +108,7 @@ export const startProxy = async ({
   shipping,
   processMetrics,
   pressure,
+  control,
   limitStore,
   cacheStore,
   breaker,
@@ -156,7 +162,7 @@ export const startProxy = async ({
     // Of the call that would come next: nobody waits for a refusal to be told that there is no room.
     saturated: () => saturatedBy(metrics.inFlight() + 1),
     storeAway: () => redis?.away() ?? null,
-    controlStale: () => null,
+    controlStale: () => control?.stale() ?? null,
     draining: () => draining,
   }
   const metrics = proxyMetrics({
@@ -204,6 +210,8 @@ export const startProxy = async ({
       },
       doorkeeper: () => {
         if (refusing) throw new WeirError('draining', 'This proxy is about to stop; another attempt will meet its successor.')
+        const stale = config.control.maxAge === null ? null : state.controlStale()
+        if (stale?.refuses === true) throw new WeirError('control_stale', stale.effect)
         const busy = saturatedBy(metrics.inFlight())
         if (busy !== null) throw new WeirError('saturated', busy)
       },
@@ -257,6 +265,17 @@ export const startProxy = async ({
   let serveUpgrade: ReturnType<typeof upgradeBy>
   let furnished = furnish(first)
 
+  const channel =
+    control === undefined
+      ? null
+      : proxyChannel({
+          tokens: [first.channelToken, first.adminSecret],
+          control,
+          facts: () =>
+            proxyFactsOf({ ...state, config, control, port, inFlight: metrics.inFlight(), circuits: openCircuits(circuits) }),
+          purge: (tenant) => store.purge(tenant),
+          log,
+        })
   const admin = adminApp({ ...state, config: () => config, metrics, processMetrics: processMetrics ?? null })
   const door = (req: IncomingMessage, res: ServerResponse): void => {
     const url = req.url ?? '/'
@@ -269,6 +288,7 @@ export const startProxy = async ({
       return writeRefusal(res, 403, refusalHeaders('openai-chat', error), refusalBytes('openai-chat', error, ''))
     }
     if (ownPath(url)) return void admin(req, res)
+    if (channel?.(req, res) === true) return
     const echoed = echoedIn(url)
     if (echoed !== null) {
       metrics.opened()

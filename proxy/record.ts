@@ -79,6 +79,7 @@ const kindOf = (code: ErrorCode): ErrorKind => {
     case 'draining':
     case 'saturated':
     case 'journal_unavailable':
+    case 'control_stale':
     case 'limits_unavailable':
       return 'overloaded'
     case 'internal':

@@ -3,6 +3,7 @@ import type { Config } from '../../core/config.js'
 import type { FolderOwner } from '../../core/folder-lock.js'
 import { ownerOf } from '../../core/folder-lock.js'
 import { openPriceBook } from '../../core/prices/book.js'
+import { proxyPorts } from '../house.js'
 import { urlOf } from '../listen.js'
 import { sentenceOf } from '../start-error.js'
 import type { Check } from './check.js'
@@ -16,6 +17,7 @@ import { checkNode, checkOpenFiles } from './node.js'
 import { checkPort } from './port.js'
 import { checkPrices } from './prices.js'
 import { checkProxy } from './proxy.js'
+import { checkIngest } from './ingest.js'
 import { checkAnalytics } from './store.js'
 import { checkUnpriced } from './unpriced.js'
 
@@ -58,8 +60,11 @@ export const doctorChecks = async ({ load, tell, now }: Options): Promise<void> 
     ...(clickhouseUrl === null ? [['sql', config.sqlPort, 'WEIR_SQL_PORT'] as const] : []),
   ] as const
   for (const [name, port, variable] of places) tell(await checkPort(name, { port, host, variable }, owner !== null))
-  if (owner !== null && config.proxyPort !== 0)
-    for (const check of await checkProxy(urlOf(host, config.proxyPort), config.adminSecret)) tell(check)
+  const local = owner === null || config.proxyPort === 0 ? [] : proxyPorts(config).map((port) => urlOf(host, port))
+  for (const url of new Set([...local, ...config.proxiesUrls]))
+    for (const check of await checkProxy(url, config.adminSecret)) tell(check)
+  if (config.ingestUrl !== null)
+    for (const check of await checkIngest({ url: config.ingestUrl, token: config.adminSecret })) tell(check)
   for (const check of await checkKafka(config)) tell(check)
   for (const check of await checkAnalytics(config, owner)) tell(check)
   if (config.redisUrl !== null) tell(await (await import('./redis.js')).checkRedis(config.redisUrl))

@@ -170,6 +170,16 @@ export const file = z.strictObject({
       timeout: duration.default(30_000).describe('How long open calls may take to end.'),
     })
     .prefault({}),
+  control: z
+    .strictObject({
+      maxAge: duration
+        .nullable()
+        .default(null)
+        .describe(
+          'A proxy that has heard nothing of `weir web` or the hub for this long takes no calls: 503 `control_stale`. null: it goes on.',
+        ),
+    })
+    .prefault({}),
   allowedHosts: z.array(z.string()).default([]).describe('Host names, beside localhost, that may be used on a loopback bind.'),
 })
 

@@ -104,6 +104,12 @@ export class CacheFolder {
     while (this.#running.size > 0) await Promise.all(this.#running)
   }
 
+  /** Resolves once nothing whose name begins so waits to be removed. */
+  async removed(prefix: string): Promise<void> {
+    const waits = ([name, entry]: readonly [string, CacheEntry | null]): boolean => entry === null && name.startsWith(prefix)
+    while ([...this.#waiting].some(waits)) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+
   async *#namesIn(folder: string, form: RegExp): AsyncGenerator<string> {
     try {
       for await (const { name } of await opendir(join(this.#dir, folder))) if (form.test(name)) yield name

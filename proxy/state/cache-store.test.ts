@@ -102,6 +102,20 @@ describe.each(engines)('$name', ({ skip, open: begin }) => {
     expect([await idIn(store), await idIn(store, beta)]).toEqual(['a', 'b'])
   })
 
+  test.skipIf(skip)('a tenant can have all of its answers forgotten, and no other loses one', async () => {
+    const store = await open()
+    const twin = 'acme-two' as typeof acme
+    for (let i = 0; i < 5; i++) await store.save(acme, key(9000 + i), 2, entry(`a${i}`))
+    await store.save(beta, name, 1, entry('b'))
+    await store.save(twin, name, 1, entry('c'))
+    expect(await store.purge(acme)).toBeGreaterThanOrEqual(5)
+    for (let i = 0; i < 5; i++) expect(await idOf(store, acme, key(9000 + i))).toBeNull()
+    expect([await idIn(store, beta), await idIn(store, twin)]).toEqual(['b', 'c'])
+    expect(await store.purge(acme)).toBe(0)
+    await store.save(acme, name, 1, entry('d'))
+    expect(await idIn(store)).toBe('d')
+  })
+
   test.skipIf(skip)('an answer lives as long as whoever saved it said, and is no older than whoever reads it wants', async () => {
     const store = await open()
     const from = clock.ms

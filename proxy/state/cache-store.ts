@@ -60,6 +60,8 @@ export interface CacheStore {
   find(tenant: TenantId, key: string, wanted: Wanted): Promise<Found | null>
   /** Fills the first free one of `slots`; if none is free, the oldest gives way. */
   save(tenant: TenantId, key: string, slots: number, entry: CacheEntry): Promise<void>
+  /** Forgets every answer of a tenant, on disk, too. @returns How many. @throws StoreDown where they are elsewhere and cannot be reached. */
+  purge(tenant: TenantId): Promise<number>
   /** Bytes of all tenants that are kept in this process; `null` = they are elsewhere. */
   bytes(): number | null
   /** Resolves once everything that was saved will be found after a restart, or cannot be. */

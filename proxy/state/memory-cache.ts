@@ -113,6 +113,14 @@ export const openMemoryCache = ({ limitBytes, dir, now, random = Math.random }: 
         folder.write(name, entry)
       }
     },
+    purge: async (tenant) => {
+      // What lies there unlisted is found by its name.
+      await listed
+      const names = [...kept.keys()].filter((name) => name.startsWith(`${tenant}/`))
+      for (const name of names) kept.delete(name)
+      await folder.removed(`${tenant}/`)
+      return names.length
+    },
     close: async () => {
       await listed
       await folder.settled()

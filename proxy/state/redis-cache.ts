@@ -61,6 +61,7 @@ export const openRedisCache = ({ link, now, random = Math.random }: Options): Ca
       const bytes = Buffer.concat(encodeEntry(name, entry))
       await link.run(() => save(slotsOf(name, slots), [now(), entry.savedAt, entry.expiresAt, bytes]))
     },
+    purge: (tenant) => link.removeAll(`weir:cache:{${tenant}/*`),
     bytes: () => null,
     close: () => link.close(),
   }

@@ -34,6 +34,8 @@ export interface RedisLink {
    * @throws StoreDown
    */
   run<T>(send: () => Promise<T>, late?: (answer: T) => void): Promise<T>
+  /** Removes every key of a pattern, in its own time. @returns How many there were. @throws StoreDown */
+  removeAll(pattern: string): Promise<number>
   close(): Promise<void>
 }
 
@@ -141,6 +143,21 @@ export const openRedisLink = ({ url, deadlineMs = deadline, changed, failed }: R
           },
         )
       })
+    },
+    removeAll: async (pattern) => {
+      if (!isReady) throw new StoreDown('Redis is known to be away.')
+      let removed = 0
+      try {
+        let cursor = '0'
+        do {
+          const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 500)
+          if (keys.length > 0) removed += await redis.unlink(...keys)
+          cursor = next
+        } while (cursor !== '0')
+      } catch (cause) {
+        throw new StoreDown('Redis could not do it.', { cause })
+      }
+      return removed
     },
     close: () => {
       closing = true

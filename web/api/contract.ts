@@ -441,11 +441,34 @@ const storeSchema = z.object({
   state: z.enum(['ok', 'failing', 'unopened']),
   message: z.string(),
 })
+const proxyStateSchema = z.object({
+  name: z.string().describe('host and port'),
+  url: z.string().describe('where it is asked'),
+  answers: z.boolean(),
+  causes: z.array(causeSchema),
+  inFlight: count.nullable().describe('null = it does not tell'),
+  breakers: z
+    .array(z.object({ provider: z.string(), model: z.string(), state: z.string() }))
+    .describe('circuits that are not closed'),
+  limits: z.object({ store: z.enum(['memory', 'redis']), policies: count }).nullable(),
+  journal: z.object({ bytes: count, limitBytes: count, dropped: count }).nullable(),
+  shipping: z.object({ lagBytes: count.nullable(), lagSeconds: z.number() }).nullable().describe('null = nothing goes to Kafka'),
+  control: z
+    .object({ digest: z.string().nullable(), ageMs: z.number().nullable() })
+    .nullable()
+    .describe('what it goes by of keys, limits, targets and prices, and how long ago it heard of the control plane'),
+})
+export type ProxyState = z.infer<typeof proxyStateSchema>
+
 export const healthSchema = z.object({
   ok: z.boolean(),
   causes: z.array(causeSchema),
   stores: z.array(storeSchema),
-  journal: z.object({ bytes: count, limitBytes: count.nullable(), dropped: count, lagBytes: count }).nullable(),
+  proxies: z.array(proxyStateSchema).describe('each by its name'),
+  journal: z
+    .object({ bytes: count, limitBytes: count.nullable(), dropped: count, lagBytes: count })
+    .nullable()
+    .describe('of all proxies together'),
   ingest: z.object({ lagSeconds: z.number(), lagBytes: count, events: count, deadLetters: count }).nullable(),
   versions: z.object({ weir: z.string(), node: z.string(), engine: z.string().nullable() }),
   pricesDate: z.string().nullable(),
@@ -458,6 +481,8 @@ export const healthSchema = z.object({
 })
 export type Health = z.infer<typeof healthSchema>
 export type Cause = z.infer<typeof causeSchema>
+
+export const cachePurgeSchema = z.object({ removed: count.describe('answers that were kept') })
 
 export const demoCallSchema = z.object({ id: z.uuid() })
 export type DemoCall = z.infer<typeof demoCallSchema>

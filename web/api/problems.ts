@@ -63,6 +63,11 @@ export const problems = {
   },
   unknown_job: { status: 404, title: 'There is no such job', advice: 'Begin it again: what it has done is not done twice.' },
   no_ingest: { status: 404, title: 'Nothing is ingested here', advice: 'Ask the hub, or run `weir reprice` where ingest runs.' },
+  no_proxy: {
+    status: 404,
+    title: 'No proxy is known here',
+    advice: 'Ask the hub, or set WEIR_ADMIN_SECRET and WEIR_PROXIES_URLS for `weir web`.',
+  },
   method_not_allowed: { status: 405, title: 'This method is not taken here', advice: 'See /api/openapi.json for which are.' },
   backup_running: { status: 409, title: 'A backup is under way', advice: 'Wait for it.' },
   reprice_running: { status: 409, title: 'A re-pricing is under way', advice: 'Wait for it, or stop it.' },
@@ -72,6 +77,16 @@ export const problems = {
   too_many_logins: { status: 429, title: 'Too many wrong secrets', advice: 'Wait a minute.' },
   internal: { status: 500, title: 'Weir made a mistake', advice: "Look into the hub's log; please report it." },
   demo_failed: { status: 502, title: 'The demo call failed', advice: 'Look at /api/health and whether the proxy runs.' },
+  purge_failed: {
+    status: 502,
+    title: 'Not every proxy forgot',
+    advice: 'See their state on Settings, then do it again: it may be done twice.',
+  },
+  ingest_unreachable: {
+    status: 503,
+    title: 'Ingest does not answer',
+    advice: 'Check that `weir ingest` runs, WEIR_INGEST_URL, and that both have the same WEIR_ADMIN_SECRET.',
+  },
   analytics_unreachable: {
     status: 503,
     title: 'The analytics store does not answer',

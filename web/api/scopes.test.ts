@@ -28,6 +28,7 @@ const table: Record<string, { readonly needs: readonly Scope[] | 'sql here'; rea
     'GET /api/fields': { needs: ['read-metrics'], passes: 200 },
     'GET /api/health': { needs: ['read-metrics'], passes: 200 },
     'GET /api/exports': { needs: ['admin'], passes: 200 },
+    'POST /api/cache/purge': { needs: ['admin'], passes: 404, body: {} },
     'POST /api/demo-call': { needs: ['admin'], passes: 404, body: {} },
     'GET /api/views': { needs: ['read-metrics'], passes: 200 },
     'POST /api/views': { needs: ['admin'], passes: 400, body: {} },

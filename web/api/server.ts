@@ -236,6 +236,7 @@ export const createWebServer = (options: WebOptions): Server => {
       return options.metrics ?? []
     },
     demoCall: options.demoCall ?? null,
+    purge: options.purge ?? null,
     reprice: options.reprice ?? null,
     backup: options.backup ?? null,
     proxyUrl: options.proxyUrl ?? `http://${config.host}:${String(config.proxyPort)}`,

@@ -395,6 +395,7 @@ describe('the store', () => {
   const failing = (find: CacheStore['find']): CacheStore => ({
     find,
     save: () => Promise.reject(new Error('down')),
+    purge: () => Promise.resolve(0),
     bytes: () => 0,
     close: () => Promise.resolve(),
   })

@@ -10,6 +10,7 @@ import type { Asker } from '../asker.js'
 import { storeSilent, withStore } from '../causes.js'
 import {
   type Cause,
+  cachePurgeSchema,
   demoCallSchema,
   exportsSchema,
   type Health,
@@ -88,6 +89,7 @@ const healthOf = async (house: House, { asker }: { readonly asker: Asker }): Pro
       },
       { role: 'control', kind: control.kind, ...controlState },
     ],
+    proxies: [...(facts.proxies ?? [])],
     journal,
     ingest: facts.ingest,
     versions: { weir: version, node: process.versions.node, engine: analytics.engine },
@@ -116,7 +118,21 @@ export const hubRoutes = [
     needs: ['admin'],
     query: z.strictObject({}),
     answer: exportsSchema,
-    handle: ({ destinations }) => Promise.resolve({ destinations: destinations().map((destination) => ({ ...destination })) }),
+    handle: async ({ destinations }) => ({ destinations: [...(await destinations())] }),
+  }),
+
+  post('/api/cache/purge', {
+    summary: 'Forgets every kept answer of the tenant, at all proxies',
+    needs: ['admin'],
+    body: z.strictObject({}),
+    answer: cachePurgeSchema,
+    handle: async ({ purge }, { asker }) => {
+      if (purge === null) throw new ApiError('no_proxy', 'This process has no proxy that it could tell.')
+      const { removed, failed } = await purge(asker.tenant)
+      if (failed.length > 0)
+        throw new ApiError('purge_failed', `These proxies did not do it, or not wholly: ${failed.join(', ')}.`)
+      return { removed }
+    },
   }),
 
   post('/api/demo-call', {

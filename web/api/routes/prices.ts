@@ -41,12 +41,12 @@ export const priceRoutes = [
     needs: ['admin'],
     body: newRepriceSchema,
     answer: repriceJobSchema,
-    handle: (house, { asker, body }) => {
+    handle: async (house, { asker, body }) => {
       const { period } = askedOf(asker, { from: body.from, to: body.to }, house.now())
-      const job = jobsOf(house).begin(asker.whose, { ...period, model: body.model ?? null, dryRun: body.dryRun })
+      const job = await jobsOf(house).begin(asker.whose, { ...period, model: body.model ?? null, dryRun: body.dryRun })
       if (job === null)
         throw new ApiError('reprice_running', 'One re-pricing is under way; a second would count its differences twice.')
-      return Promise.resolve(job)
+      return job
     },
   }),
 
@@ -55,7 +55,7 @@ export const priceRoutes = [
     needs: ['admin'],
     params: byId,
     answer: repriceJobSchema,
-    handle: (house, { asker, params }) => Promise.resolve(found(jobsOf(house).find(asker.whose, params.id))),
+    handle: async (house, { asker, params }) => found(await jobsOf(house).find(asker.whose, params.id)),
   }),
 
   remove('/api/reprice/:id', {
@@ -64,7 +64,7 @@ export const priceRoutes = [
     params: byId,
     answer: null,
     handle: async (house, { asker, params }) => {
-      found(jobsOf(house).find(asker.whose, params.id))
+      found(await jobsOf(house).find(asker.whose, params.id))
       await jobsOf(house).stop(asker.whose, params.id)
     },
   }),
