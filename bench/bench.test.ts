@@ -68,7 +68,7 @@ const measured = ({ targets }: Report, what: string): string | undefined =>
 
 describe.skipIf(!existsSync(main))('as they are run, from dist/', () => {
   test('overhead: each lane, and a verdict', async () => {
-    const report = await runBench(...['overhead', '--only', 'json', '--concurrency', '32', '--seconds', '0.3', '--rounds', '1'])
+    const report = await runBench('overhead', '--only', 'json', '--concurrency', '32', '--seconds', '0.3', '--rounds', '1')
     expect(report.tables[0]?.rows.map(([side]) => side)).toEqual(['direct', 'bare lane', 'weir'])
     expect(reportText(report)).toContain('<= 2.50 x')
   }, 120_000)
@@ -91,14 +91,34 @@ describe.skipIf(!existsSync(main))('as they are run, from dist/', () => {
 
   test('ingest: into a ClickHouse server', async () => {
     const report = await runBench(
-      ...['ingest', '--engine', 'clickhouse', '--events', '5000', '--rounds', '1', '--rate', '50', '--seconds', '1'],
+      'ingest',
+      '--engine',
+      'clickhouse',
+      '--events',
+      '5000',
+      '--rounds',
+      '1',
+      '--rate',
+      '50',
+      '--seconds',
+      '1',
     )
     expect(report.tables).toHaveLength(2)
   }, 120_000)
 
   test('outage: ClickHouse killed and started again, everything stored', async () => {
     const report = await runBench(
-      ...['outage', '--store', 'clickhouse', '--minutes', '0.02', '--rate', '50', '--before', '1', '--warm-up', '1'],
+      'outage',
+      '--store',
+      'clickhouse',
+      '--minutes',
+      '0.02',
+      '--rate',
+      '50',
+      '--before',
+      '1',
+      '--warm-up',
+      '1',
     )
     expect(report.targets).toHaveLength(2)
   }, 120_000)
@@ -116,7 +136,17 @@ describe.skipIf(!existsSync(main))('as they are run, from dist/', () => {
 
     test('soak: the checker finds nothing lost, double or wrong through faults', async () => {
       const report = await runBench(
-        ...['soak', '--minutes', '0.15', '--rate', '30', '--calibrate', '1', '--every', '2', '--seed', '3'],
+        'soak',
+        '--minutes',
+        '0.15',
+        '--rate',
+        '30',
+        '--calibrate',
+        '1',
+        '--every',
+        '2',
+        '--seed',
+        '3',
       )
       expect(['lost', 'double', 'wrong'].map((what) => measured(report, what))).toEqual(['0', '0', '0'])
     }, 240_000)

@@ -97,7 +97,11 @@ const send = (port: number, { path = '/openai/v1/chat/completions', method = 'PO
  * @param origin Where OpenAI, Anthropic and Gemini answer.
  * @param yaml More of weir.yaml.
  */
-export const startHouse = async (origin: string, yaml = '', more: Partial<Pick<ProxyDeps, 'random' | 'pressure'>> = {}): Promise<House> => {
+export const startHouse = async (
+  origin: string,
+  yaml = '',
+  more: Partial<Pick<ProxyDeps, 'random' | 'pressure'>> = {},
+): Promise<House> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'weir-contract-'))
   const ends = new Map<string, Exchange>()
   let rows = 0
