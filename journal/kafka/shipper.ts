@@ -59,7 +59,7 @@ const idleMs = 1000
  * From one reading of the journal to the next, while there is little: each costs two positions on disk and a send to every partition,
  * whatever it finds.
  */
-const gatherMs = 100
+const gatherMs = 250
 const firstWaitMs = 250
 const longestWaitMs = 15_000
 
