@@ -47,6 +47,8 @@ export const metricMaker = (registry: Registry): MetricMaker => {
           async collect() {
             const told = await samples()
             this.reset()
+            // Without labels a reset is a 0, which nobody told.
+            this.remove({})
             for (const { labels = {}, value } of told) this.set(labels, value)
           },
         })

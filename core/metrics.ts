@@ -141,6 +141,14 @@ export const metrics = {
     labels: ['reason'],
     only: '`REDIS_URL` is set',
   },
+  weir_control_age_seconds: {
+    type: 'gauge',
+    roles: proxy,
+    unit: 'seconds',
+    help: 'Time since the control plane was heard last.',
+    labels: [],
+    only: 'it was heard once',
+  },
   weir_journal_bytes: { type: 'gauge', roles: proxy, unit: 'bytes', help: 'Bytes of the journal on disk.', labels: [] },
   weir_journal_limit_bytes: { type: 'gauge', roles: proxy, unit: 'bytes', help: 'Bytes the journal may take.', labels: [] },
   weir_journal_dropped_total: {

@@ -32,7 +32,7 @@ describe('deploy/prometheus', () => {
   test('every cause that a process tells of itself has its alert', () => {
     const asked = new Set(rules.flatMap(({ expr }) => [...expr.matchAll(/cause="(\w+)"/g)].map(([, cause]) => cause)))
     // Whoever stops it knows; one that does not answer is seen by the scrape; letters are counted.
-    const otherwise = new Set(['draining', 'proxy_unreachable', 'dead_letters'])
+    const otherwise = new Set(['draining', 'proxy_unreachable', 'ingest_unreachable', 'dead_letters'])
     expect([...asked].sort()).toEqual(
       Object.keys(healthCauses)
         .filter((word) => !otherwise.has(word))

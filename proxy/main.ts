@@ -171,6 +171,7 @@ export const startProxy = async ({
     causes: () => proxyCauses(state),
     inFlightLimit,
     uploadBytes: () => pool.held,
+    controlAgeMs: () => control?.facts().ageMs ?? null,
     cacheBytes: store.bytes,
     redisFailures: redis?.failures ?? null,
   })

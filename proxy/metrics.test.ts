@@ -8,6 +8,7 @@ const metricsOf = () =>
     causes: () => [],
     inFlightLimit: () => 7,
     uploadBytes: () => 8,
+    controlAgeMs: () => null,
     cacheBytes: () => null,
     redisFailures: () => [['late', 9]],
   })
@@ -41,6 +42,7 @@ test('errors are counted by our codes; what an upstream calls its own is not', a
   ])
     expect(text).toContain(`${line}\n`)
   expect(text).not.toContain('weir_cache_bytes')
+  expect(text).not.toMatch(/^weir_control_age_seconds /m)
 })
 
 test('a path that leads nowhere is counted beside the calls: it leaves no row', async () => {

@@ -65,6 +65,8 @@ export interface ProxyReadings {
   /** Calls in flight from which new ones are refused. */
   readonly inFlightLimit: () => number
   readonly uploadBytes: () => number
+  /** Since the control plane was heard; `null` = it never was. */
+  readonly controlAgeMs: () => number | null
   /** Of the memory cache; `null` = answers are in Redis. */
   readonly cacheBytes: () => number | null
   /** Questions to Redis without an answer, by reason; `null` = there is no Redis. */
@@ -73,7 +75,7 @@ export interface ProxyReadings {
 
 /** What the proxy tells at /metrics (traces.md §7). Per call it costs one look-up in a map. */
 export const proxyMetrics = (readings: ProxyReadings): ProxyMetrics => {
-  const { journal, circuits, causes, inFlightLimit, uploadBytes, cacheBytes, redisFailures } = readings
+  const { journal, circuits, causes, inFlightLimit, uploadBytes, controlAgeMs, cacheBytes, redisFailures } = readings
   const registry = new Registry()
   const make = metricMaker(registry)
   const pairOf = boundedPairs()
@@ -91,6 +93,10 @@ export const proxyMetrics = (readings: ProxyReadings): ProxyMetrics => {
   make.readOne('weir_in_flight', () => inFlight)
   make.readOne('weir_in_flight_limit', inFlightLimit)
   make.readOne('weir_upload_memory_bytes', uploadBytes)
+  make.read('weir_control_age_seconds', () => {
+    const age = controlAgeMs()
+    return age === null ? [] : [{ value: age / 1000 }]
+  })
   if (cacheBytes() !== null) make.readOne('weir_cache_bytes', () => cacheBytes() ?? 0)
   if (redisFailures !== null)
     make.read('weir_redis_failures_total', () =>
