@@ -170,7 +170,9 @@ test('what cannot hold here is refused whole, said once, and told as a cause', a
   const vllm = configOf(
     'providers: { my-vllm: { origin: "http://10.0.0.1", family: openai-chat } }\ntargets: { x: { provider: my-vllm } }',
   )
-  expect(await line.take(snapshotOf(vllm, 4))).toMatchObject({ reason: expect.stringContaining('no provider is called "my-vllm"') })
+  expect(await line.take(snapshotOf(vllm, 4))).toMatchObject({
+    reason: expect.stringContaining('no provider is called "my-vllm"'),
+  })
   // The own file is no better: then nothing of it is taken.
   expect(() => line.ownChanged(configOf(`defaults: { Fallback: '"@y"' }`))).toThrow('@y')
   expect(names(line.config())).toEqual(['ada'])
