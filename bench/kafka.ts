@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import { wholeNumber } from '../cli/command.js'
+import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
+import { eventsTopic } from '../journal/kafka/topics.js'
 import { BenchFailed, type Bench } from './support/bench.js'
 import { chatPath, drive, fetchBody } from './support/driver.js'
 import { checkRows, openaiAt, untilStored, withFolder, withWeir } from './support/house.js'
 import { quantile } from './support/median.js'
 import { forkHelper, usageOf } from './support/processes.js'
 import { atLeast, atMost, type Report } from './support/report.js'
-import { startBroker } from './support/servers.js'
+import { startBroker, type Server } from './support/servers.js'
 import { wantedJson } from './support/upstream.js'
 import { delaysOf, watchRows } from './support/visibility.js'
 
@@ -16,20 +18,41 @@ interface Options {
   readonly concurrency: number
   readonly warmUp: number
   readonly sessions: number
+  /** Of the topic; `null` = as Weir makes it. */
+  readonly partitions: number | null
 }
 
 const path = `/openai${chatPath}`
 const storeLimitMs = 300_000
+/** `kafka.topic` where nothing is set. */
+const topic = 'weir.exchanges.v1'
 /** Calls a second asked for beyond those that count: one may be late here and there. */
 const spare = 1.02
 /** One look at the rows costs the hub a question. */
 const lookMs = 100
 
-const run = ({ rate, seconds, concurrency, warmUp, sessions }: Options, say: (line: string) => void): Promise<Report> =>
+/** The topic of events, made by somebody who wants another number of partitions than Weir. */
+const makeTopic = async ({ env }: Server, partitions: number): Promise<void> => {
+  const link = kafkajsLink({
+    access: { brokers: (env.KAFKA_BROKERS ?? '').split(','), ssl: false, sasl: null, clientId: 'bench' },
+    complain: () => undefined,
+  })
+  try {
+    await link.ensure([{ ...eventsTopic(topic), partitions }])
+  } finally {
+    await link.close()
+  }
+}
+
+const run = (
+  { rate, seconds, concurrency, warmUp, sessions, partitions }: Options,
+  say: (line: string) => void,
+): Promise<Report> =>
   withFolder(async (folder) => {
     const broker = await startBroker(join(folder, 'kafka'))
     const upstream = await forkHelper('upstream')
     try {
+      if (partitions !== null) await makeTopic(broker, partitions)
       say('A broker runs. Warming up.')
       return await withWeir(
         openaiAt(upstream.port),
@@ -109,7 +132,8 @@ row, once, and every roll-up counts as many. Fails when a call is lost or double
     rate: { type: 'string', value: 'n', help: 'calls a second (2500)' },
     seconds: { type: 'string', value: 'n', help: 'how long (60)' },
     concurrency: { type: 'string', value: 'n', help: 'connections (64)' },
-    sessions: { type: 'string', value: 'n', help: 'sessions the calls belong to: each lies in one partition of 12 (100)' },
+    sessions: { type: 'string', value: 'n', help: 'sessions the calls belong to: each lies in one partition (100)' },
+    partitions: { type: 'string', value: 'n', help: 'of a topic that is made before (as Weir makes it: 12)' },
     'warm-up': { type: 'string', value: 's', help: 'seconds before the clock starts (15)' },
   },
   run: (values, say) =>
@@ -119,6 +143,7 @@ row, once, and every roll-up counts as many. Fails when a call is lost or double
         seconds: wholeNumber(values, 'seconds', 60),
         concurrency: wholeNumber(values, 'concurrency', 64),
         sessions: wholeNumber(values, 'sessions', 100),
+        partitions: values.partitions === undefined ? null : wholeNumber(values, 'partitions', 12),
         warmUp: wholeNumber(values, 'warm-up', 15),
       },
       say,
