@@ -95,7 +95,8 @@ export const openProxies = ({ config, local, now, log }: Options): Proxies => {
         all.map(async (proxy) => {
           try {
             const question = { method: 'POST', path: '/internal/cache/purge', body: { tenant }, timeoutMs: 30_000 } as const
-            removed += removedOf.parse(await askRole(proxy, question)).removed
+            const told = removedOf.parse(await askRole(proxy, question))
+            removed += told.removed
           } catch {
             failed.push(proxy.url)
           }
