@@ -234,6 +234,40 @@ describe.each(ours)('%s', (name, service) => {
   })
 })
 
+describe('the roles among themselves', () => {
+  const web = compose.services.web
+  const webConfig = configOf(web?.environment ?? {})
+  /** A role is found by its service name and port, on a network both are on, and lets in who has the secret. */
+  const reaches = (url: string, role: string, port: number): void => {
+    const { hostname, port: asked } = new URL(url)
+    const service = compose.services[hostname]
+    expect([service?.command, Number(asked)]).toEqual([[role], port])
+    expect(service?.networks?.some((network) => web?.networks?.includes(network))).toBe(true)
+    expect(service?.environment?.WEIR_ADMIN_SECRET).toBe(web?.environment?.WEIR_ADMIN_SECRET)
+    expect(configOf(service?.environment ?? {}).host).toBe('0.0.0.0')
+  }
+
+  test('web knows every proxy and ingest, also the second proxy where .env says so, as deploy/env.example tells', () => {
+    const both = 'http://proxy:8787,http://proxy-2:8787'
+    const more = readCompose(composePath, { ...secrets, WEIR_PROXIES_URLS: both }).services.web?.environment ?? {}
+    expect(webConfig.proxiesUrls).toEqual(['http://proxy:8787'])
+    expect(configOf(more).proxiesUrls).toEqual(both.split(','))
+    for (const url of configOf(more).proxiesUrls)
+      reaches(url, 'proxy', configOf(compose.services.proxy?.environment ?? {}).proxyPort)
+    reaches(webConfig.ingestUrl ?? '', 'ingest', configOf(compose.services.ingest?.environment ?? {}).ingestPort)
+    const [, example] = /^WEIR_PROXIES_URLS=(.*)$/m.exec(read('deploy/env.example')) ?? []
+    expect(example).toBe('http://proxy:8787')
+    for (const text of [read('deploy/env.example'), read('docs/deploy.md')]) expect(text).toContain(',http://proxy-2:8787')
+  })
+
+  test('without the word that the network is private web would not send the secret over it', () => {
+    expect(() => configOf({ ...web?.environment, WEIR_CHANNEL_HTTP: '' })).toThrow(
+      'WEIR_PROXIES_URLS: the admin secret would go to',
+    )
+    for (const [name, service] of ours) if (name !== 'web') expect(service.environment?.WEIR_CHANNEL_HTTP).toBeUndefined()
+  })
+})
+
 describe('what the stores are given', () => {
   test('ClickHouse: the user Weir comes as, its password from the environment, its database made at the first start', () => {
     const users = read('deploy/clickhouse/users.xml')
