@@ -52,8 +52,12 @@ test.skipIf(kafkaJars === null || redisServer === null)(
       startClickHouse(join(dir, 'clickhouse')),
       startFakeProvider(),
     ])
-    onTestFinished(async () => void (await Promise.all([kafka.stop(), redis.close(), store.stop(), fake.close()])))
-    const yaml = `${providersAt(fake.origin, ['openai', 'anthropic', 'gemini'])}drain: { delay: 2s }\n`
+    const roles: KeptRole[] = []
+    onTestFinished(async () => {
+      await Promise.all(roles.map((role) => role.stop()))
+      await Promise.all([kafka.stop(), redis.close(), store.stop(), fake.close()])
+    })
+    const yaml = `${providersAt(fake.origin, ['openai', 'anthropic', 'gemini'])}drain: { delay: 1s }\n`
     const open = async (
       role: 'proxy' | 'ingest' | 'web',
       name: string,
@@ -66,13 +70,13 @@ test.skipIf(kafkaJars === null || redisServer === null)(
         yaml,
         env: { WEIR_ADMIN_SECRET: secret, ...env },
       })
-      onTestFinished(() => opened.stop())
+      roles.push(opened)
       return opened
     }
     const ingest = await open('ingest', 'ingest', { KAFKA_BROKERS: kafka.brokers, CLICKHOUSE_URL: store.url })
     const toKafka = { KAFKA_BROKERS: kafka.brokers, REDIS_URL: redis.url }
     const proxies = [await open('proxy', 'proxy-1', toKafka), await open('proxy', 'proxy-2', toKafka)]
-    const web = await open('web', 'web', {
+    await open('web', 'web', {
       CLICKHOUSE_URL: store.url,
       WEIR_PROXIES_URLS: proxies.map(({ url }) => url).join(','),
       WEIR_INGEST_URL: ingest.url,
@@ -82,7 +86,7 @@ test.skipIf(kafkaJars === null || redisServer === null)(
     onTestFinished(() => balancer.stop())
     const load = startLoad({ proxy: balancer.ready, fake, perSecond, seed })
     await sleep(1500)
-    for (const role of [...proxies, ingest, web]) {
+    for (const role of roles) {
       const before = role.pid()
       await role.end('SIGTERM')
       await until(`${role.name} to be back`, async () => (await fetch(`${role.url}/readyz`)).ok, { timeoutMs: 60_000 })
@@ -94,7 +98,10 @@ test.skipIf(kafkaJars === null || redisServer === null)(
 
     const house = { query: asker(store.url.replace(/\/?$/, '/')) }
     const client = load.client()
-    await until('every call to be stored', async () => (await rowSums(house)).calls >= client.length, { timeoutMs: 90_000 })
+    // A batch stands in the roll-ups a moment after its rows.
+    const stored = async (): Promise<boolean> =>
+      [await rowSums(house), ...(await rollupSums(house))].every(({ calls }) => calls >= client.length)
+    await until('every call to be stored', stored, { timeoutMs: 90_000 })
     const verdicts = check({
       client,
       upstream: load.upstream(),
@@ -102,7 +109,7 @@ test.skipIf(kafkaJars === null || redisServer === null)(
       rowSums: await rowSums(house),
       rollups: await rollupSums(house),
     })
-    const crashes = [...proxies, ingest, web].flatMap((role) => role.crashes())
+    const crashes = roles.flatMap((role) => role.crashes())
     console.log(lineOf(verdicts, { seed, crashes: crashes.length }))
     const failed = client.filter(
       ({ end, status, refusal }) => end !== 'left' && (end !== 'whole' || status !== 200 || refusal !== ''),
