@@ -7,6 +7,7 @@ import { freePort } from '../servers/kafka/kafka.js'
 import { providersAt } from '../support/house.js'
 import { roleOf } from '../support/processes.js'
 import { canMount, mountSmallDisk } from '../support/small-disk.js'
+import { openTcpRelay } from '../support/tcp-relay.js'
 import { until } from '../support/wait.js'
 import { keep } from './kept.js'
 import { answers, freeze, pause, signal, type Scene, type Strike, type Victim } from './scene.js'
@@ -20,23 +21,26 @@ const orphansMs = 30_000
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/stat`)
 
-/** `weir start` on this machine, everything embedded. Journal and store lie on small disks where they are to fill up. */
-export const openEmbedded = async ({ disks }: { readonly disks: boolean }): Promise<Scene> => {
+/** `weir start` on this machine, everything embedded. Journal and store lie on small disks, where one may be mounted. */
+export const openEmbedded = async (): Promise<Scene> => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-chaos-'))
   const dataDir = join(folder, 'data')
-  const mounted = disks && canMount
   mkdirSync(dataDir)
-  const journalDisk = mounted ? mountSmallDisk(join(dataDir, 'journal'), journalMiB) : null
-  const storeDisk = mounted ? mountSmallDisk(join(dataDir, 'chdb'), storeMiB) : null
+  const journalDisk = canMount ? mountSmallDisk(join(dataDir, 'journal'), journalMiB) : null
+  const storeDisk = canMount ? mountSmallDisk(join(dataDir, 'chdb'), storeMiB) : null
   const fake = await startFakeProvider()
+  const upstream = await openTcpRelay()
+  upstream.lead(fake.port)
   const configFile = join(folder, 'weir.yaml')
-  writeFileSync(configFile, providersAt(fake.origin, ['openai', 'anthropic', 'gemini']))
+  writeFileSync(configFile, providersAt(`http://127.0.0.1:${upstream.port}`, ['openai', 'anthropic', 'gemini']))
   const [proxyPort, webPort, sqlPort] = [await freePort(), await freePort(), await freePort()]
   const [proxy, web, sql] = [proxyPort, webPort, sqlPort].map((port) => `http://127.0.0.1:${port}`) as [string, string, string]
 
   /** Roles of supervisors that were killed. */
   let orphans: readonly number[] = []
   const crashes: string[] = []
+  /** Ends that were asked for, until the supervisor tells of them. */
+  const asked = { proxy: 0, hub: 0 }
   const supervisor = keep({
     name: 'supervisor',
     command: process.execPath,
@@ -56,6 +60,14 @@ export const openEmbedded = async ({ disks }: { readonly disks: boolean }): Prom
       while (orphans.some(isAlive) && Date.now() - since < orphansMs) await pause(100)
       if (orphans.some(isAlive)) crashes.push(`a role outlived its supervisor by ${orphansMs / 1000} s`)
       orphans = []
+      asked.proxy = 0
+      asked.hub = 0
+    },
+    onLine: (line) => {
+      const name = /The (proxy|hub) (?:ended \(|did not start)/.exec(line)?.[1] as 'proxy' | 'hub' | undefined
+      if (name === undefined) return
+      if (asked[name] > 0) asked[name]--
+      else crashes.push(line)
     },
   })
   const role = (name: 'proxy' | 'hub') => (): number | null => {
@@ -63,13 +75,11 @@ export const openEmbedded = async ({ disks }: { readonly disks: boolean }): Prom
     return pid === null ? null : roleOf(pid, name)
   }
   const roles = (): number[] => [role('proxy')(), role('hub')()].flatMap((pid) => (pid === null ? [] : [pid]))
-  /** Ends of roles that were asked for; the supervisor's log tells of all. */
-  let asked = 0
   const end =
     (name: 'proxy' | 'hub', how: NodeJS.Signals): Strike =>
     async () => {
       const pid = await until(`the ${name} to run`, role(name), { timeoutMs: 60_000, everyMs: 20 })
-      asked++
+      asked[name]++
       signal(pid, how)
       await until(`the ${name} to end`, () => !isAlive(pid) || role(name)() !== pid, { timeoutMs: 60_000, everyMs: 10 })
     }
@@ -106,13 +116,13 @@ export const openEmbedded = async ({ disks }: { readonly disks: boolean }): Prom
         ...full(journalDisk),
       },
       isBack: () => answers(`${proxy}/healthz`),
-      isFelt: true,
+      felt: { K: 'cuts', T: 'refusals' },
     },
     {
       name: 'hub',
       faults: { K: end('hub', 'SIGKILL'), T: end('hub', 'SIGTERM'), S: (ms) => freeze(role('hub'), ms), ...full(storeDisk) },
       isBack: hubIsBack,
-      isFelt: false,
+      felt: {},
     },
     {
       name: 'supervisor',
@@ -122,16 +132,19 @@ export const openEmbedded = async ({ disks }: { readonly disks: boolean }): Prom
         S: (ms) => freeze(() => supervisor.pid(), ms),
       },
       isBack: async () => (await answers(`${proxy}/healthz`)) && (await hubIsBack()),
-      isFelt: true,
+      // Roles whose supervisor is gone end as if they were told to.
+      felt: { K: 'refusals', T: 'refusals' },
     },
   ]
   const said = (): string => supervisor.said()
-  const stop = async (keepFolder = false): Promise<void> => {
+  const stop = async (after: 'keep' | 'remove' = 'remove'): Promise<void> => {
     await supervisor.stop()
+    await upstream.close()
     await fake.close()
-    journalDisk?.unmount()
-    storeDisk?.unmount()
-    if (keepFolder) writeFileSync(join(folder, 'log'), said())
+    for (const disk of [journalDisk, storeDisk])
+      if (after === 'keep') disk?.leave()
+      else disk?.unmount()
+    if (after === 'keep') writeFileSync(join(folder, 'log'), said())
     else rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
@@ -145,12 +158,9 @@ export const openEmbedded = async ({ disks }: { readonly disks: boolean }): Prom
     fake,
     proxies: [proxy],
     victims,
+    links: [{ name: 'proxy to upstream', relay: upstream, toUpstream: true }],
     query,
-    crashes: () => {
-      const ends = said().match(/The (?:proxy|hub) ended \([^)]*\)/g) ?? []
-      const own = ends.length > asked ? ends.slice(asked) : []
-      return [...supervisor.crashes(), ...crashes, ...own]
-    },
+    crashes: () => [...supervisor.crashes(), ...crashes],
     folder,
     said,
     stop,

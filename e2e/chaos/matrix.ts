@@ -1,7 +1,8 @@
 import { randomFrom } from '../support/random.js'
 import { cellName, runCell, type CellRun } from './cell.js'
 import { amountOf, flagsOf, helpOf, openScene, runCommand, WrongFlag, type Shape } from './options.js'
-import { faultKinds, faultNames, type FaultKind, type Scene } from './scene.js'
+import { faultKinds, type FaultKind, type Scene } from './scene.js'
+import { tableHead, tableRow } from './table.js'
 
 // The kill matrix (reliability.md §3): every victim with every fault it can have, on one machine and scaled out.
 
@@ -10,104 +11,92 @@ const flags = {
   seconds: { type: 'string', default: '15', value: 's', help: 'load of each run' },
   rate: { type: 'string', default: '200', value: 'n', help: 'calls a second, half of them streams' },
   seed: { type: 'string', default: '7', value: 'n', help: 'of the first run' },
-  shape: { type: 'string', default: 'both', value: 'name', help: 'embedded, scaled or both' },
-  cell: { type: 'string', value: 'victim:fault', help: 'that cell alone, as "hub:K"; faults are K T S D L' },
+  embedded: { type: 'boolean', help: 'only those of one machine' },
+  scaled: { type: 'boolean', help: 'only those of two proxies, Kafka, Redis and ClickHouse' },
+  cell: { type: 'string', value: 'victim:fault', help: 'that cell alone, as "hub:K"; "hub:" is all of that victim' },
   help: { type: 'boolean', help: 'this' },
 } as const
 
+const about = `npm run chaos:matrix: every victim of the kill matrix with every fault, under load; ends with a table.
+
+Faults: K kill -9, T SIGTERM, S SIGSTOP for 15 s, D disk full (as root), L link cut for half of the load.
+Ctrl-C ends after the run that is on, and prints what there is. Exit code 1: something of a cell does not hold.`
+
 interface Cell {
-  readonly scene: Scene
-  readonly victim: Scene['victims'][number]
+  readonly victim: string
   readonly kind: FaultKind
 }
 
-const cellsOf = (scene: Scene, only: string | null): readonly Cell[] =>
-  scene.victims.flatMap((victim) =>
+const cellsOf = ({ victims }: Scene, only: string): readonly Cell[] =>
+  victims.flatMap(({ name, faults }) =>
     faultKinds
-      .filter((kind) => victim.faults[kind] !== undefined && (only === null || only === `${victim.name}:${kind}`))
-      .map((kind) => ({ scene, victim, kind })),
+      .filter((kind) => faults[kind] !== undefined && `${name}:${kind}`.startsWith(only))
+      .map((kind) => ({ victim: name, kind })),
   )
 
-const worst = (values: readonly (number | null)[]): string =>
-  values.some((value) => value === null) ? 'never' : Math.max(...values.map(Number)).toFixed(1)
-
-const rowOf = (name: string, kind: FaultKind, runs: readonly CellRun[]): string => {
-  const sum = (of: (run: CellRun) => number): number => runs.reduce((total, run) => total + of(run), 0)
-  const told = sum(({ gaps }) => gaps)
-  const lost = sum(({ verdicts }) => verdicts.lost.length)
-  return `| ${[
-    name,
-    faultNames[kind],
-    runs.length,
-    sum(({ verdicts }) => verdicts.issued),
-    sum(({ verdicts }) => verdicts.finished),
-    sum(({ failed }) => failed.length),
-    sum(({ verdicts }) => verdicts.rows),
-    told > 0 ? `${lost} (${told} told of)` : lost,
-    sum(({ verdicts }) => verdicts.double.length),
-    sum(({ verdicts }) => verdicts.wrong.length),
-    sum(({ verdicts }) => verdicts.unseen),
-    worst(runs.map(({ backAfterS }) => backAfterS)),
-    worst(runs.map(({ storedAfterS }) => storedAfterS)),
-    runs.every(({ faults }) => faults.length === 0) ? 'holds' : '**fails**',
-  ].join(' | ')} |`
+interface Plan {
+  readonly runs: number
+  readonly seconds: number
+  readonly perSecond: number
+  readonly only: string
+  readonly seed: () => number
 }
 
-const head = `| victim | fault | runs | issued | finished | not answered | rows | lost | double | wrong | unseen | back after s | all stored after s | |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|`
-
-const shapesOf = (shape: unknown): readonly Shape[] => {
-  if (shape === 'both') return ['embedded', 'scaled']
-  if (shape === 'embedded' || shape === 'scaled') return [shape]
-  throw new WrongFlag('--shape is embedded, scaled or both.')
+/** All cells of one shape; one house for all of them, and a new one wherever something did not hold. */
+const runShape = async (shape: Shape, { runs, seconds, perSecond, only, seed }: Plan, ending: AbortSignal) => {
+  const rows: string[] = []
+  let isGood = true
+  console.error(`Starting everything, ${shape} ...`)
+  let scene = await openScene(shape)
+  const cells = cellsOf(scene, only)
+  try {
+    for (const { victim: name, kind } of cells) {
+      const done: CellRun[] = []
+      for (let n = 1; n <= runs && !ending.aborted; n++) {
+        const victim = scene.victims.find((one) => one.name === name)
+        if (victim === undefined) throw new Error(`A new house has no ${name}.`)
+        const own = seed()
+        const run = await runCell({ scene, victim, kind, seconds, perSecond, seed: own, next: randomFrom(own) })
+        done.push(run)
+        console.error(`${cellName(scene, victim, kind)}, ${n} of ${runs}: ${run.line}`)
+        if (run.faults.length === 0) continue
+        isGood = false
+        for (const fault of run.faults) console.error(`  ${fault}`)
+        console.error(`  Data and logs: ${scene.folder}. A new house for the rest ...`)
+        await scene.stop('keep')
+        scene = await openScene(shape)
+      }
+      const [last] = done.slice(-1)
+      if (last !== undefined) rows.push(tableRow(`${shape}: ${name}`, kind, done))
+      if (last !== undefined) console.error(rows.at(-1))
+    }
+  } finally {
+    await scene.stop()
+  }
+  return { rows, isGood, cells: cells.length }
 }
 
 const matrix = async (args: readonly string[], ending: AbortSignal): Promise<number> => {
   const values = flagsOf(args, flags)
   if (values.help === true) {
-    console.log(
-      helpOf('npm run chaos:matrix: every victim of the kill matrix with every fault, under load; ends with a table.', flags),
-    )
+    console.log(helpOf(about, flags))
     return 0
   }
-  const [runs, seconds, perSecond] = [amountOf(values, 'runs', 1), amountOf(values, 'seconds', 2), amountOf(values, 'rate', 1)]
   let seed = amountOf(values, 'seed', 0)
-  const only = typeof values.cell === 'string' ? values.cell : null
-  const table: string[] = []
-  let isBad = false
-  let cells = 0
-  for (const shape of shapesOf(values.shape)) {
-    if (ending.aborted) break
-    console.error(`Starting everything, ${shape} ...`)
-    let scene = await openScene(shape, true)
-    try {
-      for (const { victim, kind } of cellsOf(scene, only)) {
-        cells++
-        const done: CellRun[] = []
-        for (let n = 0; n < runs && !ending.aborted; n++) {
-          // A scene that came to harm would spoil the cells after it.
-          const own = scene.victims.find(({ name }) => name === victim.name) ?? victim
-          const run = await runCell({ scene, victim: own, kind, seconds, perSecond, seed, next: randomFrom(seed) })
-          seed++
-          done.push(run)
-          console.error(`${cellName(scene, victim, kind)}, ${n + 1} of ${runs}: ${run.line}`)
-          for (const fault of run.faults) console.error(`  ${fault}`)
-          if (run.faults.length > 0) {
-            isBad = true
-            console.error(`  What it left is in ${scene.folder}; a new house for the rest.`)
-            await scene.stop(true)
-            scene = await openScene(shape, true)
-          }
-        }
-        if (done.length > 0) table.push(rowOf(`${shape}: ${victim.name}`, kind, done))
-      }
-    } finally {
-      await scene.stop()
-    }
+  const plan: Plan = {
+    runs: amountOf(values, 'runs', 1),
+    seconds: amountOf(values, 'seconds', 2),
+    perSecond: amountOf(values, 'rate', 1),
+    only: typeof values.cell === 'string' ? values.cell : '',
+    seed: () => seed++,
   }
-  if (cells === 0) throw new WrongFlag(`There is no cell ${only ?? ''}; "hub:K" is one.`)
-  console.log([head, ...table].join('\n'))
-  return isBad ? 1 : 0
+  const chosen = (['embedded', 'scaled'] as const).filter((shape) => values[shape] === true)
+  const done = []
+  for (const shape of chosen.length > 0 ? chosen : (['embedded', 'scaled'] as const))
+    if (!ending.aborted) done.push(await runShape(shape, plan, ending))
+  if (done.every(({ cells }) => cells === 0)) throw new WrongFlag(`There is no cell ${plan.only}; "hub:K" is one.`)
+  console.log([...tableHead, ...done.flatMap(({ rows }) => rows)].join('\n'))
+  return done.every(({ isGood }) => isGood) ? 0 : 1
 }
 
 await runCommand((ending) => matrix(process.argv.slice(2), ending))

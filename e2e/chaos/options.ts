@@ -5,8 +5,7 @@ import type { Scene } from './scene.js'
 
 export type Shape = Scene['shape']
 
-export const openScene = (shape: Shape, disks: boolean): Promise<Scene> =>
-  shape === 'embedded' ? openEmbedded({ disks }) : openScaled({ disks })
+export const openScene = (shape: Shape): Promise<Scene> => (shape === 'embedded' ? openEmbedded() : openScaled())
 
 interface Flag {
   readonly type: 'string' | 'boolean'

@@ -18,6 +18,7 @@ const clickHouseMain = fileURLToPath(new URL('../../dist/e2e/servers/clickhouse/
 const threadFaults = new URL('thread-faults.mjs', import.meta.url)
 const storeMiB = 1024
 const kafkaMiB = 256
+const journalMiB = 96
 
 const url = (port: number): string => `http://127.0.0.1:${port}`
 
@@ -40,13 +41,13 @@ const ends = (kept: Kept): Record<'K' | 'T' | 'S', Strike> => ({
  * The roles as they run on several hosts: two proxies, one ingest, a real Kafka and Redis, and a ClickHouse of which the engine is real.
  * What can be cut is reached by way of a relay of ours.
  */
-export const openScaled = async ({ disks }: { readonly disks: boolean }): Promise<Scene> => {
+export const openScaled = async (): Promise<Scene> => {
   if (redisServer === null) throw new Error('WEIR_TEST_REDIS does not name a redis-server.')
   const folder = mkdtempSync(join(tmpdir(), 'weir-chaos-'))
   const small: SmallDisk[] = []
   const mount = (name: string, mebi: number): SmallDisk | null => {
     mkdirSync(join(folder, name), { recursive: true })
-    if (!disks || !canMount) return null
+    if (!canMount) return null
     const disk = mountSmallDisk(join(folder, name), mebi)
     small.push(disk)
     return disk
@@ -64,16 +65,19 @@ export const openScaled = async ({ disks }: { readonly disks: boolean }): Promis
     running.unshift({ stop: () => relay.close() })
     return relay
   }
-  const stop = async (keepFolder = false): Promise<void> => {
+  const stop = async (after: 'keep' | 'remove' = 'remove'): Promise<void> => {
     for (const one of running.splice(0)) await one.stop()
-    for (const disk of small) disk.unmount()
-    if (keepFolder) for (const one of kept) writeFileSync(join(folder, `${one.name}.log`), one.said())
+    for (const disk of small)
+      if (after === 'keep') disk.leave()
+      else disk.unmount()
+    if (after === 'keep') for (const one of kept) writeFileSync(join(folder, `${one.name}.log`), one.said())
     else rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   const base = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
   try {
     const fake = await startFakeProvider()
     running.push({ stop: () => fake.close() })
+    const upstream = await link(fake.port)
 
     const kafkaDisk = mount('kafka', kafkaMiB)
     const shipPort = await freePort()
@@ -127,10 +131,13 @@ log.index.size.max.bytes=1048576`,
     await until('ClickHouse to answer', storeAnswers, { timeoutMs: 60_000 })
 
     const configFile = join(folder, 'weir.yaml')
-    writeFileSync(configFile, `${providersAt(fake.origin, ['openai', 'anthropic', 'gemini'])}limits: { onStoreError: open }\n`)
+    writeFileSync(
+      configFile,
+      `${providersAt(url(upstream.port), ['openai', 'anthropic', 'gemini'])}limits: { onStoreError: open }\n`,
+    )
     const role = (name: 'proxy' | 'ingest', n: number, env: Readonly<Record<string, string>>): Kept => {
       const dir = join(folder, `${name}-${n}`)
-      mkdirSync(dir)
+      mkdirSync(dir, { recursive: true })
       return started(
         keep({
           name: `${name} ${n}`,
@@ -149,6 +156,7 @@ log.index.size.max.bytes=1048576`,
       UV_THREADPOOL_SIZE: '16',
     })
     const orders = join(folder, 'threads')
+    const journalDisks = [1, 2].map((n) => mount(join(`proxy-${n}`, 'data', 'journal'), journalMiB))
     const proxyPorts = [await freePort(), await freePort()]
     const proxies = proxyPorts.map((port, n) =>
       role('proxy', n + 1, {
@@ -195,12 +203,13 @@ log.index.size.max.bytes=1048576`,
         faults: {
           K: () => proxy().end('SIGKILL'),
           T: () => proxy().end('SIGTERM'),
-          S: (ms) => freeze(() => proxies[0]?.pid() ?? null, ms),
+          S: (ms) => freeze(() => proxy().pid(), ms),
+          ...full(journalDisks[0] ?? null, () => Promise.resolve()),
         },
         isBack: serve,
-        isFelt: true,
+        felt: { K: 'cuts', T: 'refusals' },
       },
-      { name: 'ingest', faults: ends(ingest), isBack: ingests, isFelt: false },
+      { name: 'ingest', faults: ends(ingest), isBack: ingests, felt: {} },
       {
         name: 'shipper thread',
         faults: {
@@ -212,7 +221,7 @@ log.index.size.max.bytes=1048576`,
           L: cut(shipLink),
         },
         isBack: always,
-        isFelt: false,
+        felt: {},
       },
       {
         name: 'Kafka broker',
@@ -233,15 +242,15 @@ log.index.size.max.bytes=1048576`,
           }),
         },
         isBack: always,
-        isFelt: false,
+        felt: {},
       },
       {
         name: 'ClickHouse',
         faults: { ...ends(clickHouse), L: cut(storeLink), ...full(storeDisk, () => Promise.resolve()) },
         isBack: storeAnswers,
-        isFelt: false,
+        felt: {},
       },
-      { name: 'Redis', faults: { ...ends(redis), L: cut(redisLink) }, isBack: always, isFelt: false },
+      { name: 'Redis', faults: { ...ends(redis), L: cut(redisLink) }, isBack: always, felt: {} },
     ]
     kept.push(...proxies, ingest, clickHouse, redis)
     return {
@@ -249,6 +258,13 @@ log.index.size.max.bytes=1048576`,
       fake,
       proxies: proxyPorts.map(url),
       victims,
+      links: [
+        { name: 'proxies to upstream', relay: upstream, toUpstream: true },
+        { name: 'proxies to Redis', relay: redisLink, toUpstream: false },
+        { name: 'shipper to Kafka', relay: shipLink, toUpstream: false },
+        { name: 'ingest to Kafka', relay: readLink, toUpstream: false },
+        { name: 'ingest to ClickHouse', relay: storeLink, toUpstream: false },
+      ],
       query,
       crashes: () => kept.flatMap((one) => one.crashes()),
       folder,

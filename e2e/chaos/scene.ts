@@ -1,4 +1,5 @@
 import type { FakeProvider } from '../../cli/fake-provider/server.js'
+import type { TcpRelay } from '../support/tcp-relay.js'
 
 /** Faults of the kill matrix (reliability.md §3). */
 export const faultKinds = ['K', 'T', 'S', 'D', 'L'] as const
@@ -19,8 +20,19 @@ export interface Victim {
   readonly faults: Readonly<Partial<Record<FaultKind, Strike>>>
   /** Does its work again? */
   readonly isBack: () => Promise<boolean>
-  /** Whether its death may be felt by callers: of all others, no call may fail. */
-  readonly isFelt: boolean
+  /**
+   * What callers may feel of a fault; without: nothing, not one call may fail. `refusals`: those that come then find nobody, or are
+   * refused, but none that runs is cut. `cuts`: those that run are.
+   */
+  readonly felt: Readonly<Partial<Record<FaultKind, 'refusals' | 'cuts'>>>
+}
+
+/** A connection between two of them, by way of a relay of ours. */
+export interface Link {
+  readonly name: string
+  readonly relay: TcpRelay
+  /** Of this one callers may feel that it is cut. */
+  readonly toUpstream: boolean
 }
 
 /** A running Weir with everything it stands on, all of it to be injured. */
@@ -30,15 +42,16 @@ export interface Scene {
   /** Base URLs; calls go round. */
   readonly proxies: readonly string[]
   readonly victims: readonly Victim[]
+  readonly links: readonly Link[]
   /** Rows of a query; the format is ours. */
-  query<T>(sql: string): Promise<T[]>
+  query<T>(sql: string, params?: Readonly<Record<string, string>>): Promise<T[]>
   /** Roles that ended although nobody ended them. */
   crashes(): readonly string[]
-  /** Where what is left over for a look lies. */
+  /** Of a scene that was stopped and kept: data and logs. */
   readonly folder: string
   /** What all roles wrote. */
   said(): string
-  stop(keepFolder?: boolean): Promise<void>
+  stop(after?: 'keep' | 'remove'): Promise<void>
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

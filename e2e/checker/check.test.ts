@@ -57,8 +57,14 @@ const clean: Histories = {
     clientCall('down', { end: 'unconnected', status: 0, id: '', sha256: '' }),
     clientCall('raced'),
     clientCall('error', { status: 500 }),
-    clientCall('broken', { sha256: 'part-and-event' }),
+    clientCall('broken', { sha256: 'part-and-event', event: 'upstream_reset' }),
     clientCall('torn', { end: 'cut', sha256: 'part' }),
+    clientCall('miss', { question: 'q', cache: 'MISS' }),
+    clientCall('hit', { question: 'q', cache: 'HIT', sha256: 'sha-miss' }),
+    clientCall('moved'),
+    clientCall('tired', { status: 502, refusal: 'upstream_reset', sha256: 'r' }),
+    clientCall('unlinked', { onBrokenLink: true, sha256: 'part-and-event', event: 'upstream_reset' }),
+    clientCall('drained', { sha256: 'part-and-event', event: 'draining' }),
   ],
   upstream: [
     upstreamCall('whole'),
@@ -71,6 +77,14 @@ const clean: Histories = {
     upstreamCall('error', { status: 500, fault: 'status' }),
     upstreamCall('broken', { sentSha256: null, fault: 'broken' }),
     upstreamCall('torn', { sentSha256: null, fault: 'broken' }),
+    upstreamCall('miss'),
+    upstreamCall('moved', { model: 'first', status: 500, fault: 'status', sentSha256: 'sha-of-error' }),
+    upstreamCall('moved', { model: 'second' }),
+    upstreamCall('tired', { sentSha256: null, status: 0, fault: 'broken' }),
+    upstreamCall('tired', { sentSha256: null, status: 0, fault: 'broken' }),
+    upstreamCall('tired', { sentSha256: null, status: 0, fault: 'broken' }),
+    upstreamCall('unlinked'),
+    upstreamCall('drained', { sentSha256: null }),
   ],
   rows: [
     storedCall('whole'),
@@ -90,14 +104,48 @@ const clean: Histories = {
     storedCall('left', { outcome: 'client_abort', inputTokens: 10, outputTokens: 1, cost: '0.00001' }),
     storedCall('raced', { replayed: true }),
     storedCall('error', { status: 500, inputTokens: null, outputTokens: null, cost: '0' }),
-    storedCall('broken', { outcome: 'upstream_abort', cost: '0' }),
+    storedCall('broken', { outcome: 'upstream_abort', errorCode: 'upstream_reset', cost: '0' }),
     storedCall('torn', { outcome: 'stall', cost: '0' }),
+    storedCall('miss', { cacheStatus: 'miss' }),
+    storedCall('hit', {
+      outcome: 'cached',
+      cacheStatus: 'hit',
+      attempts: 0,
+      inputTokens: null,
+      outputTokens: null,
+      cost: '0',
+      saved: '0.0001',
+      responseSha256: 'sha-miss',
+    }),
+    storedCall('moved', {
+      attempts: 2,
+      targets: [
+        ['first', 500],
+        ['second', 200],
+      ],
+      attemptsCost: '0.0001',
+    }),
+    storedCall('tired', {
+      outcome: 'upstream_abort',
+      status: 502,
+      errorCode: 'upstream_reset',
+      attempts: 2,
+      replayed: true,
+      replays: 1,
+      inputTokens: null,
+      outputTokens: null,
+      cost: '0',
+      responseSha256: '',
+    }),
+    storedCall('unlinked', { outcome: 'upstream_abort', errorCode: 'upstream_reset', attempts: 1, replayed: true, cost: '0' }),
+    storedCall('drained', { outcome: 'upstream_abort', errorCode: 'draining', cost: '0.00001' }),
   ],
-  rowSums: { calls: 10, cost: '0.00031' },
+  rowSums: { calls: 16, cost: '0.00051' },
   rollups: [
-    { of: 'r_model_1h', calls: 10, cost: '0.00031' },
-    { of: 'r_user_1d', calls: 10, cost: '0.00031' },
+    { of: 'r_model_1h', calls: 16, cost: '0.00051' },
+    { of: 'r_user_1d', calls: 16, cost: '0.00051' },
   ],
+  otherRollups: [],
 }
 
 const withRow = (mark: string, more: Partial<StoredCall>): Histories => ({
@@ -109,10 +157,10 @@ const withoutRow = (mark: string): Histories => ({ ...clean, rows: clean.rows.fi
 test('a clean run has no fault, and its line says what it was', () => {
   const verdicts = check(clean)
   expect(verdicts).toEqual({
-    issued: 12,
-    finished: 5,
-    upstream: 10,
-    rows: 10,
+    issued: 18,
+    finished: 11,
+    upstream: 18,
+    rows: 16,
     lost: [],
     double: [],
     wrong: [],
@@ -120,8 +168,17 @@ test('a clean run has no fault, and its line says what it was', () => {
     proxyLost: 2,
   })
   expect(lineOf(verdicts, { seed: 7, crashes: 1 })).toBe(
-    'seed 7: issued 12, finished 5, upstream 10, rows 10 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
+    'seed 7: issued 18, finished 11, upstream 18, rows 16 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
   )
+})
+
+test('what a full log counted itself is told apart', () => {
+  const about = { seed: 7, crashes: 0, counted: 2 }
+  expect(lineOf({ ...check(clean), lost: ['a', 'b'] }, about)).toContain(' lost 0 (2 dropped and counted),')
+  expect(lineOf({ ...check(clean), lost: ['a', 'b', 'c'] }, about)).toContain(' lost 1 (2 dropped and counted),')
+  // Two of the clean run nobody would miss.
+  expect(lineOf({ ...check(clean), lost: [] }, about)).toContain(' lost 0 (2 dropped and counted),')
+  expect(lineOf({ ...check(clean), lost: [] }, { ...about, counted: 5 })).toContain(' lost 3 (5 dropped and counted),')
 })
 
 describe('lost', () => {
@@ -149,16 +206,19 @@ describe('double', () => {
   })
   test.each([
     ['calls', { calls: 8 }],
-    ['cost', { cost: '0.00032' }],
+    ['cost', { cost: '0.00052' }],
   ])('a roll-up with other %s than the rows', (_, more) => {
     const { double } = check({ ...clean, rollups: [{ of: 'r_model_1h', ...clean.rowSums, ...more }] })
     expect(double).toHaveLength(1)
     expect(double[0]).toContain('r_model_1h')
   })
+  test('a roll-up of which another sum differs', () => {
+    expect(check({ ...clean, otherRollups: ['r_key_1h: 7, the rows 8'] }).double).toEqual(['r_key_1h: 7, the rows 8'])
+  })
 })
 
 describe('wrong', () => {
-  test.each([
+  test.each<readonly [string, string, Partial<StoredCall>]>([
     ['an outcome', 'whole', { outcome: 'client_abort' }],
     ['proxy_lost for an answer that was seen to its end', 'whole', proxyLost],
     ['a status', 'whole', { status: 500 }],
@@ -179,11 +239,70 @@ describe('wrong', () => {
     ['complete, although the upstream broke off', 'broken', { outcome: 'complete' }],
     ['complete, although the connection was torn', 'torn', { outcome: 'complete' }],
     ['refused for a client that left', 'left', { outcome: 'refused' }],
+    ['no cost of a call that was left', 'left', { cost: null }],
+    ['no input of a call that was left', 'left', { inputTokens: null }],
+    ['another code than the event', 'broken', { errorCode: 'timeout_idle' }],
+    ['another outcome than the event', 'broken', { outcome: 'client_abort' }],
+    ['upstream_abort of an answer that came whole', 'whole', { outcome: 'upstream_abort' }],
+    ['a hit that was none', 'miss', { outcome: 'cached', cacheStatus: 'hit' }],
+    ['a hit that is stored as complete', 'hit', { outcome: 'complete' }],
+    ['a hit the row does not know', 'hit', { outcome: 'complete', cacheStatus: '', attempts: 1 }],
+    ['a hit that costs something', 'hit', { cost: '0.0001' }],
+    ['a hit that used tokens', 'hit', { inputTokens: 10 }],
+    ['a hit that saved nothing', 'hit', { saved: null }],
+    ['a hit that saved something else', 'hit', { saved: '0.0002' }],
+    ['a hit with an attempt', 'hit', { attempts: 1 }],
+    ['the bytes of another answer', 'hit', { responseSha256: 'sha-whole' }],
+    ['an attempt too few', 'moved', { attempts: 1 }],
+    [
+      'another first target',
+      'moved',
+      {
+        targets: [
+          ['second', 500],
+          ['second', 200],
+        ],
+      },
+    ],
+    [
+      'another status of an attempt',
+      'moved',
+      {
+        targets: [
+          ['first', 200],
+          ['second', 200],
+        ],
+      },
+    ],
+    ['attempts that cost something else', 'moved', { attemptsCost: '0.0002' }],
+    ['an unmarked second send among attempts', 'tired', { replayed: false, replays: 0 }],
+    ['sends that the upstream had', 'unlinked', { attempts: 0, replayed: false }],
+    ['complete, although the event says otherwise', 'unlinked', { outcome: 'complete' }],
+    ['a drained call that says nothing of it', 'drained', { errorCode: '' }],
   ])('%s', (_, mark, more) => {
     const { lost, double, wrong } = check(withRow(mark, more))
     expect(wrong.length).toBeGreaterThan(0)
     expect(wrong.every((fault) => fault.includes(mark))).toBe(true)
     expect([lost.length, double.length]).toEqual([0, 0])
+  })
+  test('a broken answer that was passed on as a whole one', () => {
+    const client = clean.client.map((call) => (call.mark === 'broken' ? { ...call, event: '', sha256: 'sha-broken' } : call))
+    const rows = clean.rows.map((row) => (row.mark === 'broken' ? storedCall('broken', { responseSha256: 'sha-broken' }) : row))
+    expect(check({ ...clean, client, rows }).wrong).toEqual([
+      expect.stringContaining('the upstream broke off'),
+      expect.anything(),
+    ])
+  })
+  test('an error event and a refusal that nobody gave cause for', () => {
+    for (const more of [{ event: 'upstream_reset' }, { status: 502, refusal: 'upstream_reset' }]) {
+      const client = clean.client.map((call) => (call.mark === 'whole' ? { ...call, ...more } : call))
+      const rows = clean.rows.map((row) =>
+        row.mark === 'whole'
+          ? { ...row, outcome: 'upstream_abort', errorCode: 'upstream_reset', status: more.status ?? 200 }
+          : row,
+      )
+      expect(check({ ...clean, client, rows }).wrong).toEqual([expect.stringContaining('nobody broke off')])
+    }
   })
   test('a row of a call that nobody made, or that never connected', () => {
     expect(check({ ...clean, rows: [...clean.rows, storedCall('stray')] }).wrong).toHaveLength(1)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A file system of a few MiB. */
@@ -10,6 +10,8 @@ export interface SmallDisk {
   clear(): void
   /** The folder is an ordinary one again. */
   unmount(): void
+  /** As `unmount`, but what was on it stays. */
+  leave(): void
 }
 
 /** Whether one can be made here: only root may mount. */
@@ -21,6 +23,9 @@ export const mountSmallDisk = (folder: string, mebi: number): SmallDisk => {
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mebi}m`, 'tmpfs', folder])
   if (mounted.status !== 0) throw new Error(`${folder} cannot be mounted: ${mounted.stderr.toString()}`)
   const ballast = join(folder, '.ballast')
+  const unmount = (): void => {
+    if (existsSync(folder)) spawnSync('umount', ['-l', folder])
+  }
   return {
     fill() {
       const fd = openSync(ballast, 'a')
@@ -36,8 +41,13 @@ export const mountSmallDisk = (folder: string, mebi: number): SmallDisk => {
       }
     },
     clear: () => rmSync(ballast, { force: true }),
-    unmount: () => {
-      if (existsSync(folder)) spawnSync('umount', ['-l', folder])
+    unmount,
+    leave() {
+      const beside = `${folder}.left`
+      cpSync(folder, beside, { recursive: true })
+      unmount()
+      cpSync(beside, folder, { recursive: true })
+      rmSync(beside, { recursive: true })
     },
   }
 }

@@ -1,3 +1,4 @@
+import { Transform } from 'node:stream'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
 /** A link that can be cut: what connects to it reaches a port of loopback, or nobody. */
@@ -7,6 +8,9 @@ export interface TcpRelay {
   lead(port: number): void
   /** Every connection is gone at once, and no new one is taken. */
   cut(): void
+  /** What comes from either side is passed on a piece at a time, each of them so much later. */
+  slow(ms: number): void
+  /** Neither cut nor slow. */
   mend(): void
   close(): Promise<void>
 }
@@ -15,19 +19,27 @@ export interface TcpRelay {
 export const openTcpRelay = async (): Promise<TcpRelay> => {
   let target = 0
   let isCut = false
+  let lateMs = 0
   const open = new Set<Socket>()
   const keep = (socket: Socket): void => {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
     socket.on('error', () => undefined)
   }
+  const late = (): Transform =>
+    new Transform({
+      transform(piece, _, done) {
+        if (lateMs === 0) done(null, piece)
+        else setTimeout(() => done(null, piece), lateMs)
+      },
+    })
   const server: Server = createServer((from) => {
     keep(from)
     if (isCut) return void from.resetAndDestroy()
     const to = connect(target, '127.0.0.1')
     keep(to)
-    from.pipe(to)
-    to.pipe(from)
+    from.pipe(late()).pipe(to)
+    to.pipe(late()).pipe(from)
     from.once('close', () => to.destroy())
     to.once('close', () => from.destroy())
   })
@@ -44,8 +56,12 @@ export const openTcpRelay = async (): Promise<TcpRelay> => {
       isCut = true
       drop()
     },
+    slow(ms) {
+      lateMs = ms
+    },
     mend() {
       isCut = false
+      lateMs = 0
     },
     async close() {
       drop()

@@ -19,6 +19,7 @@ export const tokens = (...texts: readonly string[]): number =>
 /** List prices in USD per million tokens (openai.com/api/pricing, anthropic.com/pricing, ai.google.dev/pricing). */
 export const list = {
   'gpt-5-mini': { input: '0.25', cached: '0.025', output: '2' },
+  'gpt-5-nano': { input: '0.05', cached: '0.005', output: '0.4' },
   'text-embedding-3-small': { input: '0.02' },
   'claude-haiku-4-5': { input: '1', written: '1.25', written1h: '2', cached: '0.10', output: '5' },
   'gemini-2.5-flash': { input: '0.30', output: '2.50' },
