@@ -10,7 +10,9 @@ export const redisFault = (cause: Error | null, url: string): string => {
   const said = cause.message.replace(/\.$/, '')
   if (/WRONGPASS|NOAUTH|invalid password|without any password/.test(said)) return `it refuses the user or the password (${said}).`
   if (/NOPERM/.test(said)) return `its user may not do this (${said}).`
-  if (said.startsWith('Protocol error')) return `what answers is no Redis, or speaks TLS (rediss://) (${said.slice(0, 80)}).`
+  // What is no Redis ends one or the other way, as its bytes happen to come.
+  if (/^(?:Protocol error|Unknown RESP type)/.test(said))
+    return `what answers is no Redis, or speaks TLS (rediss://) (${said.slice(0, 80)}).`
   if (/wrong version number|EPROTO|SSL routines|packet length too long/i.test(said))
     return `it speaks no TLS there: redis:// instead of rediss:// (${said.slice(0, 120)}).`
   if (/certificate|self.signed|altnames/i.test(said)) return `its certificate is not trusted (${said}).`
