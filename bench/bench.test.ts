@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test, type TestContext } from 'vitest'
 import { bench as journal } from './journal.js'
 import { bench as pricing } from './pricing.js'
 import { createDelays } from './support/delays.js'
@@ -55,7 +55,7 @@ test('delays: quantiles in steps, the same as those of a sorted list', () => {
 const main = fileURLToPath(new URL('../dist/bench/main.js', import.meta.url))
 
 /** A bench as it is run, from dist/: a target may be missed in a second, an answer or a count must not be wrong. */
-const runBench = async (...args: readonly string[]): Promise<Report> => {
+const runBench = async ({ onTestFinished }: TestContext, ...args: readonly string[]): Promise<Report> => {
   const child = spawn(process.execPath, [main, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGTERM'))
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
@@ -67,30 +67,53 @@ const measured = ({ targets }: Report, what: string): string | undefined =>
   targets.find((target) => target.what.includes(what))?.measured
 
 describe.skipIf(!existsSync(main))('as they are run, from dist/', () => {
-  test('overhead: each lane, and a verdict', async () => {
-    const report = await runBench('overhead', '--only', 'json', '--concurrency', '32', '--seconds', '0.3', '--rounds', '1')
+  test('overhead: each lane, and a verdict', async (context) => {
+    const report = await runBench(
+      context,
+      'overhead',
+      '--only',
+      'json',
+      '--concurrency',
+      '32',
+      '--seconds',
+      '0.3',
+      '--rounds',
+      '1',
+    )
     expect(report.tables[0]?.rows.map(([side]) => side)).toEqual(['direct', 'bare lane', 'weir'])
     expect(reportText(report)).toContain('<= 2.50 x')
   }, 120_000)
 
-  test('fallback: each call that has two attempts answers as the second target does', async () => {
-    const report = await runBench('fallback', '--seconds', '0.2', '--rounds', '1')
+  test('fallback: each call that has two attempts answers as the second target does', async (context) => {
+    const report = await runBench(context, 'fallback', '--seconds', '0.2', '--rounds', '1')
     expect(report.tables[0]?.rows.map(([form]) => form)).toEqual(['JSON, 1 KB', 'SSE, 50 chunks'])
     expect(reportText(report)).toContain('<= 1 ms')
   }, 120_000)
 
-  test('sustained: a rate, and what is added at a lower one', async () => {
-    const report = await runBench('sustained', '--rate', '50', '--seconds', '1', '--calm-rate', '50', '--calm-seconds', '1')
+  test('sustained: a rate, and what is added at a lower one', async (context) => {
+    const report = await runBench(
+      context,
+      'sustained',
+      '--rate',
+      '50',
+      '--seconds',
+      '1',
+      '--calm-rate',
+      '50',
+      '--calm-seconds',
+      '1',
+    )
     expect(report.targets).toHaveLength(6)
   }, 120_000)
 
-  test('sse-many: every stream whole, renewed, with its row and its body', async () => {
-    const report = await runBench('sse-many', '--streams', '12', '--seconds', '2', '--gap', '200', '--minutes', '0.05')
+  test('sse-many: every stream whole, renewed, with its row and its body', async (context) => {
+    const report = await runBench(context, 'sse-many', '--streams', '12', '--seconds', '2', '--gap', '200', '--minutes', '0.05')
     expect([measured(report, 'broke'), measured(report, 'chunks lost')]).toEqual(['0', '0'])
   }, 120_000)
 
-  test('ingest: into a ClickHouse server', async () => {
+  test('ingest: into a ClickHouse server', async (context) => {
     const report = await runBench(
+      context,
       'ingest',
       '--engine',
       'clickhouse',
@@ -106,8 +129,9 @@ describe.skipIf(!existsSync(main))('as they are run, from dist/', () => {
     expect(report.tables).toHaveLength(2)
   }, 120_000)
 
-  test('outage: ClickHouse killed and started again, everything stored', async () => {
+  test('outage: ClickHouse killed and started again, everything stored', async (context) => {
     const report = await runBench(
+      context,
       'outage',
       '--store',
       'clickhouse',
@@ -123,19 +147,21 @@ describe.skipIf(!existsSync(main))('as they are run, from dist/', () => {
     expect(report.targets).toHaveLength(2)
   }, 120_000)
 
-  describe.skipIf((process.env.WEIR_TEST_KAFKA ?? '') === '')('with a real Kafka (WEIR_TEST_KAFKA is set)', () => {
-    test('kafka: every call has its row by way of the topic', async () => {
-      const report = await runBench('kafka', '--rate', '50', '--seconds', '1', '--warm-up', '1')
+  // They wait more than they work: side by side.
+  describe.skipIf((process.env.WEIR_TEST_KAFKA ?? '') === '').concurrent('with a real Kafka (WEIR_TEST_KAFKA is set)', () => {
+    test('kafka: every call has its row by way of the topic', async (context) => {
+      const report = await runBench(context, 'kafka', '--rate', '50', '--seconds', '1', '--warm-up', '1')
       expect(report.tables[1]?.rows.map(([process]) => process)).toEqual(['proxy', 'hub', 'broker', 'upstream', 'load'])
-    }, 120_000)
+    }, 300_000)
 
-    test('idle: shares of a core', async () => {
-      const report = await runBench('idle', '--minutes', '0.02', '--settle', '1')
+    test('idle: shares of a core', async (context) => {
+      const report = await runBench(context, 'idle', '--minutes', '0.02', '--settle', '1')
       expect(report.tables[0]?.rows).toHaveLength(4)
-    }, 120_000)
+    }, 300_000)
 
-    test('soak: the checker finds nothing lost, double or wrong through faults', async () => {
+    test('soak: the checker finds nothing lost, double or wrong through faults', async (context) => {
       const report = await runBench(
+        context,
         'soak',
         '--minutes',
         '0.15',
@@ -149,6 +175,6 @@ describe.skipIf(!existsSync(main))('as they are run, from dist/', () => {
         '3',
       )
       expect(['lost', 'double', 'wrong'].map((what) => measured(report, what))).toEqual(['0', '0', '0'])
-    }, 240_000)
+    }, 300_000)
   })
 })
