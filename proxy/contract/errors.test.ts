@@ -56,6 +56,7 @@ const agreedCodes: Readonly<Record<string, readonly [number, boolean]>> = {
   saturated: [503, true],
   journal_unavailable: [503, true],
   limits_unavailable: [503, true],
+  control_stale: [503, true],
   timeout_connect: [504, true],
   timeout_ttft: [504, true],
   timeout_idle: [504, true],
