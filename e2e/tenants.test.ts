@@ -137,7 +137,11 @@ const views: Record<string, (db: ControlDb, tenant: TenantId) => Promise<unknown
 }
 
 /** They ask about no tenant's data, or are the operator's (docs/decisions/0068). */
-const aboutNobody = ['clickhouse/queries/engine-version.ts engineVersion', 'clickhouse/queries/calls-to-reprice.ts tenantsIn']
+const aboutNobody = [
+  'clickhouse/queries/engine-version.ts engineVersion',
+  'clickhouse/queries/calls-to-reprice.ts tenantsIn',
+  'clickhouse/queries/stored-positions.ts storedPositions',
+]
 
 const root = new URL('..', import.meta.url)
 interface Found {
