@@ -1,7 +1,7 @@
 import { startLoad } from '../checker/load.js'
 import { randomFrom } from '../support/random.js'
 import { amountOf, flagsOf, helpOf, openScene, runCommand, WrongFlag } from './options.js'
-import { pause } from './scene.js'
+import { pause, type Scene } from './scene.js'
 import { headersFor, strokesOf } from './strokes.js'
 import { judge, toldOf } from './trial.js'
 
@@ -12,6 +12,7 @@ const flags = {
   seed: { type: 'string', value: 'n', help: 'repeats the faults of a run; else by chance, and printed' },
   rate: { type: 'string', default: '200', value: 'n', help: 'calls a second, half of them streams' },
   scaled: { type: 'boolean', help: 'two proxies, Kafka, Redis and ClickHouse instead of one machine with everything embedded' },
+  only: { type: 'string', value: 'names', help: 'faults whose names begin so, with commas between: "hub,proxy: kill -9"' },
   keep: { type: 'boolean', help: 'leaves the folder with data and logs, whatever comes out' },
   help: { type: 'boolean', help: 'this' },
 } as const
@@ -25,6 +26,11 @@ Ctrl-C ends the load and compares what there is. Exit code 1: something was lost
 const tailMs = 3000
 const storedMs = 300_000
 
+const namesOf = (scene: Scene): string =>
+  `There are: ${strokesOf(scene)
+    .map(({ name }) => name)
+    .join(', ')}.`
+
 const chaos = async (args: readonly string[], ending: AbortSignal): Promise<number> => {
   const values = flagsOf(args, flags)
   if (values.help === true) {
@@ -35,15 +41,17 @@ const chaos = async (args: readonly string[], ending: AbortSignal): Promise<numb
   const perSecond = amountOf(values, 'rate', 1)
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : amountOf(values, 'seed', 0)
   if (!Number.isInteger(seed)) throw new WrongFlag('--seed takes a whole number.')
+  const only = typeof values.only === 'string' ? values.only.split(',') : ['']
   const shape = values.scaled === true ? 'scaled' : 'embedded'
   console.error(`Seed ${seed}, ${shape}, ${perSecond} calls a second for ${minutes} min. Starting everything ...`)
   const ended = new Promise<void>((resolve) => ending.addEventListener('abort', () => resolve()))
   const scene = await openScene(shape)
   let after: 'keep' | 'remove' = 'keep'
   try {
+    const strokes = strokesOf(scene).filter(({ name }) => only.some((beginning) => name.startsWith(beginning)))
+    if (strokes.length === 0) throw new WrongFlag(`--only: no fault begins like that. ${namesOf(scene)}`)
     const next = randomFrom(seed)
     const load = startLoad({ proxy: scene.proxies, fake: scene.fake, perSecond, seed, kinds: 'all', headers: headersFor(scene) })
-    const strokes = strokesOf(scene)
     const begun = performance.now()
     const leftMs = (): number => minutes * 60_000 - (performance.now() - begun)
     for (;;) {

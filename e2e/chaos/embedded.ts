@@ -10,7 +10,7 @@ import { canMount, mountSmallDisk } from '../support/small-disk.js'
 import { openTcpRelay } from '../support/tcp-relay.js'
 import { until } from '../support/wait.js'
 import { keep } from './kept.js'
-import { answers, freeze, pause, signal, type Scene, type Strike, type Victim } from './scene.js'
+import { answers, countedMs, freeze, pause, signal, type Scene, type Strike, type Victim } from './scene.js'
 import { asker } from './sql.js'
 
 const weir = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -97,6 +97,7 @@ export const openEmbedded = async (): Promise<Scene> => {
             disk.fill()
             await pause(ms)
             disk.clear()
+            await pause(countedMs)
           },
         }
   const query = asker(sql)

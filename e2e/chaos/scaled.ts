@@ -10,7 +10,7 @@ import { canMount, mountSmallDisk, type SmallDisk } from '../support/small-disk.
 import { openTcpRelay, type TcpRelay } from '../support/tcp-relay.js'
 import { until } from '../support/wait.js'
 import { keep, type Kept } from './kept.js'
-import { answers, freeze, pause, signal, type Scene, type Strike, type Victim } from './scene.js'
+import { answers, countedMs, freeze, pause, signal, type Scene, type Strike, type Victim } from './scene.js'
 import { asker } from './sql.js'
 
 const weir = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -193,6 +193,7 @@ log.index.size.max.bytes=1048576`,
               disk.fill()
               await pause(ms)
               disk.clear()
+              await pause(countedMs)
               await after()
             },
           }

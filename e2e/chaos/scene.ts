@@ -54,6 +54,9 @@ export interface Scene {
   stop(after?: 'keep' | 'remove'): Promise<void>
 }
 
+/** How long a disk that was full is left alone: what it had no room for is counted, and the count is written when it has room again. */
+export const countedMs = 1500
+
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** SIGSTOP for so long. */

@@ -20,7 +20,7 @@ export interface ClientCall {
   readonly cache?: string
   /** Calls that ask the same may share one answer; empty: it is asked once. */
   readonly question?: string
-  /** The link between proxy and upstream was broken while it ran: what it came to is nobody's fault. */
+  /** The link between proxy and upstream was broken while it ran, or one of them stood still: what it came to is nobody's fault. */
   readonly onBrokenLink?: boolean
   /** Milliseconds to the first byte of the answer beyond what the upstream waits on purpose; `null` without one. */
   readonly addedMs?: number | null
@@ -145,8 +145,8 @@ const faultsOf = (
     if (!holds) faults.push(`${row.id} (${client.mark}): ${what}`)
   }
   const { event = '', onBrokenLink = false } = client
-  // The last one that was asked made the answer.
-  const upstream = seen.at(-1)
+  // The last one that was asked made the answer; where that one could not be reached, one before it may have.
+  const upstream = (onBrokenLink ? seen.find(({ sentSha256 }) => sentSha256 === client.sha256) : undefined) ?? seen.at(-1)
   const isHit = row.outcome === 'cached' || row.cacheStatus === 'hit'
   const whole = (): void => {
     must(upstream !== undefined, 'complete, but the upstream never had it')
@@ -201,7 +201,7 @@ const faultsOf = (
   } else if (client.end === 'whole' && event !== '') {
     must(row.errorCode === event, `"${row.errorCode}", the client was told ${event}`)
     if (event !== 'draining') brokenOff()
-  } else if (client.end === 'whole' && client.refusal !== '') {
+  } else if (client.refusal !== '' && (client.end === 'whole' || (client.end === 'left' && row.outcome !== 'client_abort'))) {
     must(
       ['refused', 'upstream_abort', 'stall'].includes(row.outcome),
       `${row.outcome}, but the client was told ${client.refusal}`,

@@ -45,6 +45,8 @@ interface Options {
 }
 
 const troubled = 5
+/** A machine that stood still so long may have made others give up: the fake provider is in this process. */
+const standstillMs = 1000
 /** Calls that ask the same, one after the other, and how many of them there are of each kind, in a hundred. */
 const twins = 4
 const share = { cached: 10, failover: 10, retried: 5 } as const
@@ -238,7 +240,10 @@ export const startLoad = ({ proxy, fake, perSecond, seed, headers = {}, kinds = 
   }
   // Timers come late on a busy machine: what is due is issued, so that the rate holds.
   const startedAt = performance.now()
+  let tickedAt = startedAt
   const issuing = setInterval(() => {
+    if (performance.now() - tickedAt > standstillMs) for (const link of onLink) link.broken = true
+    tickedAt = performance.now()
     const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
     for (let n = Math.min(due - issued, Math.ceil(perSecond / 4)); n > 0; n--) issue()
   }, 10)

@@ -23,7 +23,7 @@ export const storedCalls = async (house: Asked, beginning = ''): Promise<StoredC
       ...(await house.query<StoredCall>(
         `SELECT toString(r.request_id) AS id, properties['mark'] AS mark, outcome, status, error_code AS errorCode,
         toUInt32(length(r.attempts)) AS attempts, has(warnings, 'replayed') AS replayed,
-        toUInt32(arrayCount(f -> f.replayed, attempt_facts)) AS replays, arrayMap(a -> (a.model, a.status), r.attempts) AS targets,
+        toUInt32(arrayCount(f -> f.replayed, attempt_facts)) AS replays, arrayMap(a -> (a.model, a.status), arraySort(a -> a.n, r.attempts)) AS targets,
         toString(arraySum(arrayMap(a -> toDecimal128(ifNull(a.cost, 0), 12), r.attempts))) AS attemptsCost,
         cache_status AS cacheStatus, toString(cost_saved) AS saved, input_tokens AS inputTokens,
         output_tokens AS outputTokens, toString(cost_total) AS cost, b.response_sha256 AS responseSha256

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, cpSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** A file system of a few MiB. */
@@ -14,8 +15,16 @@ export interface SmallDisk {
   leave(): void
 }
 
-/** Whether one can be made here: only root may mount. */
-export const canMount = process.getuid?.() === 0 && spawnSync('mount', ['--version']).status === 0
+const tryOne = (): boolean => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-mount-'))
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]).status === 0
+  if (mounted) spawnSync('umount', [folder])
+  rmSync(folder, { recursive: true })
+  return mounted
+}
+
+/** Whether one can be made here: only root may mount, and in a container not even root, mostly. */
+export const canMount = process.getuid?.() === 0 && tryOne()
 
 /** Mounts a file system of its own on a folder. */
 export const mountSmallDisk = (folder: string, mebi: number): SmallDisk => {
