@@ -20,7 +20,7 @@ interface Started {
   ready: { port: number; pid: number }[]
   lines: string[]
 }
-const start = (code: string, env: () => NodeJS.ProcessEnv = () => ({ ...process.env })): Started => {
+const start = (code: string, env: () => NodeJS.ProcessEnv = () => ({ ...process.env }), steadyMs = 10_000): Started => {
   const ready: Started['ready'] = []
   const lines: string[] = []
   const note = (first: unknown): void => void lines.push(String(first))
@@ -32,6 +32,7 @@ const start = (code: string, env: () => NodeJS.ProcessEnv = () => ({ ...process.
     onReady: ({ proxy = 0 }, pid) => ready.push({ port: proxy, pid }),
     log: { info: note, warn: note, error: note },
     random: () => 0,
+    steadyMs,
   })
   onTestFinished(() => role.stop())
   return { role, ready, lines }
@@ -64,6 +65,18 @@ test('the wait doubles from one quick end to the next', async () => {
     'The role is started anew in 500 ms.',
   ])
   expect(lines[0]).toBe('The role ended (exit code 3).')
+})
+
+test('one that ran for a while is started at once again, however often', async () => {
+  const { role, ready, lines } = start(steady, () => ({ ...process.env }), 0)
+  for (let kills = 1; kills <= 3; kills++) {
+    await expect.poll(() => ready.length, { timeout: 10_000 }).toBe(kills)
+    process.kill(role.pid() ?? 0, 'SIGKILL')
+  }
+  await expect.poll(() => ready.length, { timeout: 10_000 }).toBe(4)
+  expect(lines.filter((line) => line.includes('anew'))).toEqual(
+    Array.from({ length: 3 }, () => 'The role is started anew in 125 ms.'),
+  )
 })
 
 test('a first start that another try would not mend is given up, with its sentence', async () => {

@@ -34,16 +34,16 @@ interface Options {
   readonly onReady: (ports: Ports, pid: number) => void
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
   readonly random?: () => number
+  /** A process that ran so long starts the back-off anew: what fails at once is held back, not what is killed now and then. */
+  readonly steadyMs?: number
 }
 
 const firstWaitMs = 250
 const longestWaitMs = 15_000
-/** A process that ran this long starts the back-off anew. */
-const steadyMs = 60_000
 
 /** Keeps one role running: starts it, and starts it anew, with back-off, whenever it ends unasked. */
 export const supervise = (options: Options): Supervised => {
-  const { name, entry, args, env, onReady, log, random = Math.random } = options
+  const { name, entry, args, env, onReady, log, random = Math.random, steadyMs = 10_000 } = options
   let child: ChildProcess | null = null
   let waitMs = firstWaitMs
   let timer: NodeJS.Timeout | null = null

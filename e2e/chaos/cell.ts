@@ -56,7 +56,11 @@ const addedOf = (calls: readonly ClientCall[], from: number, to: number): number
 }
 
 /** Resolves with the seconds until what is stored keeps up with the load again. */
-const caughtUp = async (scene: Scene, load: Load, seed: number, ending: () => boolean): Promise<number | null> => {
+const caughtUp = async (
+  scene: Scene,
+  load: Load,
+  { seed, gapsBefore, ending }: { readonly seed: number; readonly gapsBefore: number; readonly ending: () => boolean },
+): Promise<number | null> => {
   const since = performance.now()
   const answered: { readonly at: number; readonly n: number }[] = []
   while (!ending()) {
@@ -64,9 +68,11 @@ const caughtUp = async (scene: Scene, load: Load, seed: number, ending: () => bo
     answered.push({ at: performance.now(), n })
     const due = answered.filter(({ at }) => at < performance.now() - freshMs).at(-1)
     const [stored] = await scene
-      .query<{ n: number }>(`SELECT toUInt32(count()) AS n FROM requests WHERE startsWith(properties['mark'], 'c${seed}-')`)
+      .query<{ n: number }>(
+        `SELECT toUInt32(count() + (SELECT sum(n) FROM log_gaps)) AS n FROM requests WHERE startsWith(properties['mark'], 'c${seed}-')`,
+      )
       .catch(() => [])
-    if (due !== undefined && stored !== undefined && stored.n >= due.n) return (performance.now() - since) / 1000
+    if (due !== undefined && stored !== undefined && stored.n - gapsBefore >= due.n) return (performance.now() - since) / 1000
     await pause(200)
   }
   return null
@@ -95,7 +101,7 @@ export const runCell = async ({ scene, victim, kind, seconds, perSecond, seed, n
   await strike(lengthOf(kind, seconds))
   const struckAt = performance.now()
   let isOver = false
-  const catching = caughtUp(scene, load, seed, () => isOver)
+  const catching = caughtUp(scene, load, { seed, gapsBefore, ending: () => isOver })
   const backAfterS = await until(`the ${victim.name} to be back`, victim.isBack, { timeoutMs: backMs, everyMs: 25 }).then(
     () => (performance.now() - struckAt) / 1000,
     () => null,

@@ -13,7 +13,7 @@ const worst =
   (of: (run: CellRun) => number | null, digits: number, unknown: string) =>
   (runs: readonly CellRun[]): string => {
     const known = runs.flatMap((run) => of(run) ?? [])
-    return known.length < runs.length || known.length === 0 ? unknown : Math.max(...known).toFixed(digits)
+    return known.length < runs.length || known.length === 0 ? unknown : String(Number(Math.max(...known).toFixed(digits)))
   }
 
 const columns: readonly Column[] = [
