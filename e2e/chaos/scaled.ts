@@ -85,6 +85,7 @@ export const openScaled = async (): Promise<Scene> => {
     const kafka = started(
       await startKafka({
         dir: join(folder, 'kafka'),
+        processGroup: 'own',
         extra: ({ broker, controller }) => `
 listeners=PLAINTEXT://127.0.0.1:${broker},SHIP://127.0.0.1:${shipPort},CONTROLLER://127.0.0.1:${controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:${readLink.port},SHIP://127.0.0.1:${shipLink.port}

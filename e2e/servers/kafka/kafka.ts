@@ -41,6 +41,8 @@ interface Options {
   readonly format?: readonly string[]
   /** Where clients are told to find the only node, if that is not where it listens. */
   readonly advertised?: string
+  /** `own`: Ctrl-C on this terminal is not meant for it. */
+  readonly processGroup?: 'own'
 }
 
 export const freePort = (): Promise<number> =>
@@ -116,7 +118,11 @@ const java = (folder: string): readonly string[] => [
   join(kafkaJars ?? '', '*'),
 ]
 
-const openNode = (id: number, ports: readonly Ports[], { dir, extra = '', format = [], advertised }: Options): KafkaNode => {
+const openNode = (
+  id: number,
+  ports: readonly Ports[],
+  { dir, extra = '', format = [], advertised, processGroup }: Options,
+): KafkaNode => {
   const folder = join(dir, `node${id}`)
   const own = ports[id - 1] as Ports
   const { broker } = own
@@ -149,7 +155,10 @@ const openNode = (id: number, ports: readonly Ports[], { dir, extra = '', format
         if (made.status !== 0) throw new Error(`Kafka cannot format ${folder}: ${made.stderr.toString()}`)
       }
       const out = openSync(join(folder, 'out'), 'a')
-      const started = spawn('java', [...java(folder), 'kafka.Kafka', settings], { stdio: ['ignore', out, out] })
+      const started = spawn('java', [...java(folder), 'kafka.Kafka', settings], {
+        detached: processGroup === 'own',
+        stdio: ['ignore', out, out],
+      })
       child = started
       await until(
         `Kafka node ${id} takes connections`,
