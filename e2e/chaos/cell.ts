@@ -11,7 +11,7 @@ export interface CellRun extends Judgement {
   readonly kind: FaultKind
   /** Seconds from the end of the fault until the victim did its work; `null` = not within a minute. */
   readonly backAfterS: number | null
-  /** Seconds from the end of the fault until every call of a second and a half ago was stored; `null` = not while the load lasted. */
+  /** Seconds from the end of the fault until every call of a second and a half ago was stored, the load going on where it still does. */
   readonly caughtUpAfterS: number | null
   /** Milliseconds that calls of the time of the fault waited longer, of two the middle; `null` = there are too few. */
   readonly addedMs: number | null
@@ -108,11 +108,14 @@ export const runCell = async ({ scene, victim, kind, seconds, perSecond, seed, n
   )
   await pause(Math.max(tailMs, endAt - performance.now()))
   await load.stop()
+  const stoppedAt = performance.now()
   isOver = true
   const judged = await judge(scene, load, { seed, gapsBefore })
   const crashes = judged.crashes.slice(crashesBefore)
   const addedMs = addedOf(load.client(), beganAt, struckAt)
   const { verdicts, gaps, storedAfterS } = judged
+  const afterLoadS = storedAfterS === null ? null : (stoppedAt - struckAt) / 1000 + storedAfterS
+  const caughtUpAfterS = (await catching) ?? afterLoadS
   const notToBe = unfelt(judged, victim.felt[kind])
   const faults = [
     ...(backAfterS === null ? [`the ${victim.name} did not come back within ${backMs / 1000} s`] : []),
@@ -124,7 +127,7 @@ export const runCell = async ({ scene, victim, kind, seconds, perSecond, seed, n
     ...(uncounted(verdicts, gaps) === 0 ? [] : [`${verdicts.lost.length} lost, ${gaps} dropped and counted`]),
     ...toldOf({ ...judged, crashes }, 3),
   ]
-  return { ...judged, crashes, victim: victim.name, kind, backAfterS, caughtUpAfterS: await catching, addedMs, faults }
+  return { ...judged, crashes, victim: victim.name, kind, backAfterS, caughtUpAfterS, addedMs, faults }
 }
 
 export const cellName = ({ shape }: Scene, victim: Victim, kind: FaultKind): string =>
