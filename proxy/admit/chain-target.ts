@@ -1,24 +1,10 @@
 import type { ChainTarget } from '../chain.js'
 import type { Call, Target } from '../call.js'
-import type { TargetAsked } from '../identify/fallback.js'
+import { noTrying, type Trying } from '../identify/fallback.js'
 import { merged } from '../obtain/failover/merge-override.js'
 import { denialOf } from './allowed.js'
 import type { Named } from './named-target.js'
 import type { PathAt } from './path-at.js'
-
-/** What a call asks of a target beside who it is. */
-export type Trying = Omit<TargetAsked, 'name' | 'url'>
-
-export const noTrying: Trying = {
-  retries: null,
-  ttftMs: null,
-  timeoutMs: null,
-  weight: null,
-  on: null,
-  leaveOn: null,
-  headers: null,
-  override: null,
-}
 
 const nameOf = (provider: string, model: string | null): string => (model === null ? provider : `${provider}/${model}`)
 
@@ -34,14 +20,8 @@ export const ownTarget = (own: Target, model: string | null, weight: number): Ch
   isOwn: true,
   model: null,
   modelInPath: false,
-  retries: null,
-  ttftMs: null,
-  timeoutMs: null,
+  ...noTrying,
   weight,
-  on: null,
-  leaveOn: null,
-  headers: null,
-  override: null,
   added: null,
   key: null,
   denied: null,

@@ -39,8 +39,11 @@ export interface FallbackAsked {
 const mostTargets = 8
 const mostJsonBytes = 16 * 1024
 
-const plain: Omit<TargetAsked, 'name'> = {
-  url: null,
+/** What a call asks of a target beside who it is. */
+export type Trying = Omit<TargetAsked, 'name' | 'url'>
+
+/** A target named alone: everything is as the call has it. */
+export const noTrying: Trying = {
   retries: null,
   ttftMs: null,
   timeoutMs: null,
@@ -77,7 +80,8 @@ const targetFrom = (found: OwnValue, item: Item): TargetAsked => {
     } else refuse(found, `at character ${at} "${name}" is no parameter of a target;`)
   }
   return {
-    ...plain,
+    url: null,
+    ...noTrying,
     name: item.value,
     retries: read.retries,
     ttftMs: read.ttft,
@@ -161,7 +165,7 @@ const entryFrom = (found: OwnValue, entry: unknown, at: number, own: OwnValues):
   if (headers !== undefined && ownHeaders === null) wrong('.headers holds texts')
   if (bodyKeyOverride !== undefined && !isObject(bodyKeyOverride)) wrong('.bodyKeyOverride is an object')
   return {
-    ...plain,
+    ...noTrying,
     name,
     url: address,
     leaveOn,
