@@ -79,7 +79,7 @@ const started = async (source: MemorySource, events: number, insert: Db['insert'
       prepare: createPrepare({ count: async (calls) => calls.map(() => null) }),
       deadLetters: await openDeadLetters({ dir: join(testFolder(onTestFinished), 'dlq'), limitBytes: null, now: Date.now }),
       metrics: createMetrics(),
-      bounds: { events, bytes: 1024 * 1024, everyMs: 5 },
+      bounds: { events, bytes: 1024 * 1024, everyMs: 5, insertShare: 1, latestMs: 1000 },
       now: Date.now,
       random: () => 0.01,
       onStored: () => undefined,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { DbError, type Db } from '../clickhouse/db.js'
 import { openTestDb } from '../clickhouse/testing.js'
 import { nobody, type Exchange } from '../core/exchange.js'
-import { consume, type Bounds, type Consumer, type Enrich } from './consume.js'
+import { consume, roundMs, type Bounds, type Consumer, type Enrich } from './consume.js'
 import { openDeadLetters } from './dead-letters.js'
 import { createMetrics } from './metrics.js'
 import { createPrepare, type Prepare } from './prepare.js'
@@ -24,7 +24,7 @@ afterAll(async () => {
   for (const remove of undo) remove()
 })
 
-const bounds: Bounds = { events: 100, bytes: 1024 * 1024, everyMs: 5 }
+const bounds: Bounds = { events: 100, bytes: 1024 * 1024, everyMs: 5, insertShare: 1, latestMs: 1000 }
 let tenants = 0
 /** Every test has rows, sums and partitions of its own: a partition's name is part of the insert token. */
 const ownTenant = (): string => `t${++tenants}`
@@ -412,6 +412,40 @@ describe('events that may lie in the log twice', () => {
     expect(stored).toEqual([5])
     expect(await counted(tenant)).toEqual(exactly(5))
   })
+})
+
+test('a round lasts as long as its inserts leave it, and no longer than it may', () => {
+  const pace: Bounds = { ...bounds, everyMs: 750, insertShare: 1 / 4, latestMs: 5000 }
+  expect([0, 100, 600, 1200, 90_000].map((ms) => roundMs(pace, ms))).toEqual([750, 750, 2400, 4800, 5000])
+})
+
+test('many partitions share one pace: what is not full waits until inserts are no more than their share', async () => {
+  const tenant = ownTenant()
+  const source = memorySource()
+  const partitions = ['a', 'b', 'c', 'd'].map((name) => `${tenant}-${name}`)
+  const add = (n: number): void => {
+    for (const [i, partition] of partitions.entries())
+      source.append(partition, payloadOf(exchange({ tenant, id: idOf(n * 4 + i) })))
+  }
+  const begun: number[] = []
+  source.step = (name) => {
+    if (name === 'before plan') begun.push(performance.now())
+    return undefined
+  }
+  const insert: Setup['insert'] = async (...asked) => {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return db.insert(...asked)
+  }
+  add(1)
+  const pace: Bounds = { ...bounds, insertShare: 1 / 5 }
+  const { consumer } = await started({ source, dir: testFolder(onTestFinished), insert, bounds: pace })
+  onTestFinished(() => consumer.stop(1000))
+  await eventually(() => expect(begun).toHaveLength(partitions.length))
+  add(2)
+  await eventually(() => expect(begun).toHaveLength(2 * partitions.length))
+  const [first = 0, , , , next = 0] = begun
+  // Four batches, each of two inserts of 20 ms and more: timers may be a millisecond early.
+  expect(next - first).toBeGreaterThan(4 * 2 * 19 * 5)
 })
 
 test('a log that fails is read again from what is on disk', async () => {

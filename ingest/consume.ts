@@ -36,14 +36,29 @@ export interface Bounds {
   readonly bytes: number
   /** A batch that is not full is begun at most once in this time; the first one after a silence goes at once. */
   readonly everyMs: number
+  /** Of its time a consumer inserts no larger share than this, while no batch is full; twelve partitions have twelve batches a round. */
+  readonly insertShare: number
+  /** However long inserts took (the store may have been away), the next round is not later than this. */
+  readonly latestMs: number
 }
 
 /**
  * Every insert has its price whatever it holds (about 85 ms of CPU: seven tables, five views), every row adds to what the engine
  * holds at once (5,000 rows took 290 MiB, 10,000 did not fit into its 384): hence 4,000 rows or 8 MiB, at most one small batch in
- * 750 ms, and no larger ones when behind. storage.md allows 50,000 rows and 64 MiB then; docs/decisions/0040.
+ * 750 ms, more seldom where there are many partitions, and no larger ones when behind. storage.md allows 50,000 rows and 64 MiB then;
+ * docs/decisions/0040.
  */
-export const storeBounds: Bounds = { events: 4000, bytes: 8 * 1024 * 1024, everyMs: 750 }
+export const storeBounds: Bounds = {
+  events: 4000,
+  bytes: 8 * 1024 * 1024,
+  everyMs: 750,
+  insertShare: 1 / 3,
+  latestMs: 5000,
+}
+
+/** How long a round of batches that were not full lasts at least: `insertedMs` of it were inserts. */
+export const roundMs = ({ everyMs, insertShare, latestMs }: Bounds, insertedMs: number): number =>
+  Math.max(everyMs, Math.min(latestMs, insertedMs / insertShare))
 
 /** One read of the source: what is decoded and enriched at a time. A record is at most 8 MiB. */
 const chunk = { records: 500, bytes: 8 * 1024 * 1024 }
@@ -115,6 +130,8 @@ export const consume = (options: Options): Consumer => {
   const halt = new AbortController()
   const draining = new AbortController()
   let trouble: Consumer['trouble'] = null
+  /** What inserts of this round took. */
+  let insertedMs = 0
   /** Of what was read and is not stored, by partition: the end of its oldest call. */
   const oldestEnds = new Map<string, number>()
   const waiting: { readonly run: () => Promise<void>; readonly drop: () => void }[] = []
@@ -240,7 +257,9 @@ export const consume = (options: Options): Consumer => {
 
   const insert = async (batch: Batch, startedAt: number): Promise<void> => {
     if (batch.oldestEndMs !== null) oldestEnds.set(batch.partition, batch.oldestEndMs)
+    const sentAt = performance.now()
     const { rows, refused } = await store.insert(batch, halt.signal)
+    insertedMs += performance.now() - sentAt
     for (const { at, error } of refused) await refuse(batch, at, error)
     await tellGaps(batch.partition, batch.next)
     await source.commit(batch.partition, consumer, batch.next)
@@ -330,6 +349,7 @@ export const consume = (options: Options): Consumer => {
     let failures = 0
     while (!halt.signal.aborted) {
       const begun = performance.now()
+      insertedMs = 0
       // Asked before the round: what was written while it ran is for one more.
       const isLast = draining.signal.aborted
       try {
@@ -338,7 +358,8 @@ export const consume = (options: Options): Consumer => {
         trouble = null
         for (const { run: work } of waiting.splice(0)) await work()
         if (isLast && found === 'empty') return
-        const waitMs = found === 'full' ? 0 : found === 'empty' ? idleMs : bounds.everyMs - (performance.now() - begun)
+        const waitMs =
+          found === 'full' ? 0 : found === 'empty' ? idleMs : roundMs(bounds, insertedMs) - (performance.now() - begun)
         if (waitMs > 0) await pause(waitMs, draining.signal)
       } catch (cause) {
         if (halt.signal.aborted) return

@@ -115,7 +115,7 @@ describe('a thousand calls that told nothing', () => {
       prepare: createPrepare(counter),
       deadLetters: await openDeadLetters({ dir: join(testFolder(onTestFinished), 'dlq'), limitBytes: null, now: Date.now }),
       metrics: createMetrics(),
-      bounds: { events: 4000, bytes: 8 * 1024 * 1024, everyMs: 5 },
+      bounds: { events: 4000, bytes: 8 * 1024 * 1024, everyMs: 5, insertShare: 1, latestMs: 1000 },
       now: Date.now,
       random: () => 0.01,
       onStored: () => undefined,

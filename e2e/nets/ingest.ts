@@ -10,7 +10,7 @@ import { createPrepare } from '../../ingest/prepare.js'
 import { createStore } from '../../ingest/store/store.js'
 import { insertWith, noLookUp, type Switches } from './switches.js'
 
-const bounds: Bounds = { events: 150, bytes: 1024 * 1024, everyMs: 20 }
+const bounds: Bounds = { events: 150, bytes: 1024 * 1024, everyMs: 20, insertShare: 1, latestMs: 1000 }
 
 /** Nothing of these tests is to be set aside. */
 const noLetters: DeadLetters['put'] = ({ reason, error }) => Promise.reject(new Error(`${reason}: ${error}`))
