@@ -14,6 +14,7 @@ import { kafkaJars, startKafka, type Kafka } from './servers/kafka/kafka.js'
 import { providersAt } from './support/house.js'
 import { paste, snippetOf, weirCommand } from './support/pasted.js'
 import { openProxy } from './support/proxies.js'
+import { asker } from './support/sql.js'
 import { until } from './support/wait.js'
 
 // What docs/operations.md says of roles on several hosts: the server's backup, Kafka as what came after it, a proxy host that died.
@@ -54,13 +55,7 @@ describe.skipIf(kafkaJars === null)('backup and restore of a ClickHouse server b
     if (!answer.ok) throw new Error(text)
     return text
   }
-  const asked = (url: string) => ({
-    query: async <T>(sql: string): Promise<T[]> =>
-      (await ask(`${url}/?output_format_json_quote_64bit_integers=1`, `${sql}\nFORMAT JSONEachRow`))
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as T),
-  })
+  const asked = (url: string) => ({ query: asker(`${url}/?output_format_json_quote_64bit_integers=1`) })
   const callsOf = async (url: string): Promise<ReadonlyMap<string, string>> => {
     const rows = await storedCalls(asked(url))
     const byId = new Map(rows.map((row) => [row.id, JSON.stringify(row)]))

@@ -11,7 +11,7 @@ import { openTcpRelay, type TcpRelay } from '../support/tcp-relay.js'
 import { until } from '../support/wait.js'
 import { keep, type Kept } from './kept.js'
 import { answers, countedMs, freeze, pause, signal, type Scene, type Strike, type Victim } from './scene.js'
-import { asker } from './sql.js'
+import { asker } from '../support/sql.js'
 
 const weir = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const clickHouseMain = fileURLToPath(new URL('../../dist/e2e/servers/clickhouse/main.js', import.meta.url))

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { asker } from './sql.js'
 import { until } from './wait.js'
 
 /** One row of `requests`, with what the tests look at. Amounts are decimal strings, exact. */
@@ -103,12 +104,6 @@ interface Options {
 }
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-
-const sqlOf = (url: string, params: Readonly<Record<string, string>>): URL => {
-  const found = new URL(url)
-  for (const [name, value] of Object.entries(params)) found.searchParams.set(`param_${name}`, value)
-  return found
-}
 
 /** weir.yaml that sends these providers to one origin. */
 export const providersAt = (origin: string, names: readonly string[]): string =>
@@ -227,15 +222,7 @@ export const openHouse = async ({ yaml, env = {}, args = [] }: Options): Promise
     pids: RunningHouse['pids']
   }
   const sql = addresses.sql ?? env.CLICKHOUSE_URL ?? ''
-  const query = async <T>(text: string, params: Readonly<Record<string, string>> = {}): Promise<T[]> => {
-    const answer = await fetch(sqlOf(sql, params), { method: 'POST', body: `${text}\nFORMAT JSONEachRow` })
-    const body = await answer.text()
-    if (!answer.ok) throw new Error(`SQL: ${body}\n${text}`)
-    return body
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as T)
-  }
+  const query = asker(sql)
   const rows = (where: string, params: Readonly<Record<string, string>> = {}): Promise<Row[]> =>
     query<Row>(
       `SELECT ${columns} FROM requests AS r LEFT JOIN request_bodies AS b ON b.request_id = r.request_id WHERE ${where}`,
