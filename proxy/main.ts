@@ -1,6 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Registry } from 'prom-client'
 import { isLoopback, type Config } from '../core/config.js'
@@ -25,8 +24,7 @@ import { callerBy } from './identify/caller.js'
 import { addressesBy } from './identify/addresses.js'
 import { identifyBy } from './identify/identify.js'
 import { fingerprinter } from './identify/fingerprint.js'
-import { endSoon, endsSoon } from './limits/end-soon.js'
-import { headCheckMs, unreadable } from './limits/head.js'
+import { openHttpServer } from './http-server.js'
 import { limitMetrics } from './limits/limit-metrics.js'
 import { journalForecast } from './journal-forecast.js'
 import { proxyMetrics } from './metrics.js'
@@ -135,7 +133,6 @@ export const startProxy = async ({
   const latencies = new Latencies(monotonic)
   const pool = { held: 0 }
   const copies = { held: 0, limitBytes: first.bodies.memory, cut: 0 }
-  let droppedConnections = 0
   const descriptors = descriptorLimit()
   const mostInFlight = Math.max(64, Math.floor((descriptors - descriptorsBeside) / 2))
   const overload = watchOverload({
@@ -175,7 +172,7 @@ export const startProxy = async ({
     cacheBytes: store.bytes,
     redisFailures: redis?.failures ?? null,
   })
-  limitMetrics(metrics.registry, { copies, droppedConnections: () => droppedConnections })
+  limitMetrics(metrics.registry, { copies, droppedConnections: () => server.droppedConnections() })
   if (shipping !== undefined) shippingMetrics(metrics.registry, shipping)
 
   const furnish = (of: Config): { house: House; close: () => void } => {
@@ -297,58 +294,17 @@ export const startProxy = async ({
     }
     void serve(req, res)
   }
-  const server = createServer(
-    { requestTimeout: 0, keepAliveTimeout: 75_000, connectionsCheckingInterval: headCheckMs(first), noDelay: true },
+  const server = await openHttpServer({
+    config: () => config,
+    descriptors,
     door,
-  )
-  const bound = (of: Config): void =>
-    void Object.assign(server, {
-      maxHeaderSize: of.ceilings.headers,
-      headersTimeout: of.timeouts.head,
-      // Of a socket on which nothing moves; a late head is told so before.
-      timeout: Math.max(of.timeouts.slowReader, of.timeouts.head + 2 * headCheckMs(of)),
-    } satisfies Partial<Server> & { maxHeaderSize: number })
-  bound(first)
-  // Each call in flight has one to its upstream, too.
-  server.maxConnections = Math.max(128, Math.floor(descriptors / 2))
-  server.on('drop', () => {
-    droppedConnections++
-    server.closeIdleConnections()
+    upgrade: (req, socket, head) => {
+      if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) return void socket.destroy()
+      serveUpgrade(req, socket, head)
+    },
+    refusedUnread: metrics.refusedUnread,
   })
-  server.on('checkContinue', door)
-  // Refused like any other call of its path, with a row.
-  server.on('checkExpectation', door)
-  server.on('upgrade', (req, socket, head) => {
-    if (isLoopback(config.host) && !isAllowedHost(req.headers.host, config)) return void socket.destroy()
-    serveUpgrade(req, socket, head)
-  })
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
-  server.on('clientError', (cause: NodeJS.ErrnoException, socket) => {
-    if (endsSoon(socket) && cause.code !== 'ECONNRESET') return
-    if (!socket.writable || cause.code === 'ECONNRESET') return void socket.destroy()
-    const error = unreadable(cause, config)
-    metrics.refusedUnread(error.code)
-    const body = refusalBytes('openai-chat', error, '')
-    endSoon(
-      socket,
-      Buffer.from(
-        `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\ncontent-type: application/json\r\nweir-error: ${error.code}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString()}`,
-      ),
-    )
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(first.proxyPort, first.host, 4096, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-
-  const { port } = server.address() as AddressInfo
+  const { port } = server
   ownPorts.add(port)
 
   /** Cache and levels are on disk, or as much of them as a short while allows. */
@@ -358,6 +314,10 @@ export const startProxy = async ({
       new Promise((resolve) => setTimeout(resolve, cacheCloseMs).unref()),
     ])
 
+  /** The records of the last calls are in the journal, or a second is over. */
+  const landed = async (): Promise<void> => {
+    for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
   const giveUpAll = (): void => {
     const cause = new WeirError('draining', 'This proxy had to stop before the answer was complete.')
     for (const watched of deadlines.all()) watched.giveUp?.(cause)
@@ -365,28 +325,15 @@ export const startProxy = async ({
   const stop = async (): Promise<void> => {
     draining = refusing = true
     giveUpAll()
-    for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+    await landed()
     await kept()
   }
   const drain = async (): Promise<void> => {
     draining = true
     if (config.drain.delay > 0) await new Promise((resolve) => setTimeout(resolve, config.drain.delay))
     refusing = true
-    const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
-    server.closeIdleConnections()
-    const ended = setInterval(() => {
-      server.closeIdleConnections()
-      if (metrics.inFlight() === 0) for (const socket of sockets) socket.destroySoon()
-    }, 50)
-    const timeout = setTimeout(giveUpAll, config.drain.timeout)
-    const last = setTimeout(() => {
-      for (const socket of sockets) socket.destroy()
-    }, config.drain.timeout + 2000)
-    await stopped
-    clearInterval(ended)
-    clearTimeout(timeout)
-    clearTimeout(last)
-    for (let i = 0; i < 100 && metrics.inFlight() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+    await server.drain({ isIdle: () => metrics.inFlight() === 0, giveUp: giveUpAll, timeoutMs: config.drain.timeout })
+    await landed()
     await kept()
     furnished.close()
     deadlines.close()
@@ -401,7 +348,7 @@ export const startProxy = async ({
       const before = furnished
       furnished = furnish(next)
       config = next
-      bound(next)
+      server.bound(next)
       copies.limitBytes = next.bodies.memory
       // Calls under way keep the pools they were given; idle ones go by their own time-outs.
       setTimeout(before.close, next.timeouts.total).unref()
