@@ -68,8 +68,6 @@ class Delivery implements Sink, Watched, Leavable {
   #waitingForDrain = false
   /** What came before is being handed over, often to the end: nothing has to be waited for yet. */
   #attaching = false
-  /** Whether the last byte that came ended an event. Asked before the reader is ended, which closes what is open. */
-  #onBoundary = false
   /** The client has left, and others wait for the answer: it is read to its end, and nothing of it is written. */
   #unseen = false
   /** What came before the client left. */
@@ -300,7 +298,6 @@ class Delivery implements Sink, Watched, Leavable {
     this.#finishing = true
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer)
     this.#record.mark('lastByte')
-    this.#onBoundary = this.#record.reader?.onBoundary === true
     const reading = this.#upstreamOver ? this.#record.reader?.end() : undefined
     if (reading === undefined && this.#pricing === null) this.#completed(null)
     else void Promise.all([this.#pricing, reading]).then(([tellCost]) => this.#completed(tellCost))
@@ -385,7 +382,6 @@ class Delivery implements Sink, Watched, Leavable {
     this.#finishing = true
     this.#record.mark('lastByte')
     const error = cause instanceof WeirError ? cause : new WeirError('upstream_reset', 'The upstream broke off.', { cause })
-    this.#onBoundary = reader?.onBoundary === true
     const reading = reader?.end()
     if (reading === undefined) this.#breakOff(error)
     else void reading.then(() => this.#breakOff(error))
@@ -399,7 +395,7 @@ class Delivery implements Sink, Watched, Leavable {
     this.#end({ ...told, outcome: outcome === 'refused' ? 'upstream_abort' : outcome, status: this.#reply.status }, () => {
       const { code, message } = error
       const event =
-        this.#form !== null && this.#onBoundary
+        this.#form !== null && this.#record.reader?.onBoundary === true
           ? errorEvent(this.#family, this.#form, { code, message, param: null, id: this.#record.id }, this.#events())
           : null
       this.#release()

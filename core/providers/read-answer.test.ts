@@ -155,6 +155,20 @@ describe('chat', () => {
   })
 })
 
+describe('whether the last byte ended an event', () => {
+  test.each([
+    ['after an event', 0, true],
+    ['inside of one', 5, false],
+  ])('%s, asked before and after the end', async (_, cut, boundary) => {
+    const reader = readAnswer(asked)
+    const bytes = sse(chunk({ content: 'Hel' }), chunk({ content: 'lo' }))
+    reader.push(bytes.subarray(0, bytes.length - cut))
+    expect(reader.onBoundary).toBe(boundary)
+    await reader.end()
+    expect(reader.onBoundary).toBe(boundary)
+  })
+})
+
 describe('responses', () => {
   const responses = { ...asked, family: 'openai-responses', api: 'responses' }
   const response = (status: string, more: object = {}): object => ({

@@ -171,6 +171,7 @@ class SideReader implements AnswerReader {
   #splitter: Splitter | null = null
   /** First bytes that do not show yet what they begin. */
   #undecided: Buffer | null = null
+  #endedOnBoundary: boolean | null = null
   #over = false
   /** Of the whole answer. */
   #facts: AnswerFacts | null = null
@@ -207,7 +208,8 @@ class SideReader implements AnswerReader {
   }
 
   get onBoundary(): boolean {
-    return !this.#encoded && this.#splitter !== null && this.#splitter.atBoundary()
+    // Whoever follows the same answer may ask once it is over; an end closes what was open.
+    return this.#endedOnBoundary ?? (!this.#encoded && this.#splitter !== null && this.#splitter.atBoundary())
   }
 
   push(chunk: Uint8Array): void {
@@ -251,6 +253,7 @@ class SideReader implements AnswerReader {
   }
 
   #finish(): void {
+    this.#endedOnBoundary = this.onBoundary
     if (this.#undecided !== null) this.#begin(this.#undecided)
     // What ends a stream may have stood in it. Half an event is another matter: that is a stream which was cut.
     if (this.#splitter?.atBoundary() === true && this.#seen.malformedAt > 0 && this.#seen.malformedAt === this.#seen.events)
