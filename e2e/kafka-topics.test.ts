@@ -22,6 +22,9 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
   let kafka: Kafka
   let fake: FakeProvider
   let admin: Admin
+  let topics = 0
+  /** A test that is tried again finds nothing of the try before. */
+  const newTopic = (name: string): string => `${name}-${++topics}`
   const access = () => ({ brokers: kafka.brokers.split(','), ssl: false, sasl: null, clientId: 'weir-test' })
   beforeAll(async () => {
     kafka = await startKafka({ dir })
@@ -64,7 +67,7 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
   }
 
   test('deleted while calls come: it is made anew, and what the journal holds goes there, each call once', async () => {
-    const topic = 'deleted'
+    const topic = newTopic('deleted')
     const { house, calls, stored } = await opened(topic)
     const first = await calls(30)
     await stored(first)
@@ -88,7 +91,7 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
   }, 240_000)
 
   test('more partitions: what lies in the new ones is read, without a restart', async () => {
-    const topic = 'wider'
+    const topic = newTopic('wider')
     const { house, calls, stored } = await opened(topic)
     await stored(await calls(1))
     await admin.createPartitions({ topicPartitions: [{ topic, count: 14 }] })
@@ -107,8 +110,8 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
   }, 180_000)
 
   test('a group that stands behind the end says so, and after a while reads from the beginning, in doubt, under another name', async () => {
-    const topic = 'made-anew'
-    const group = 'behind'
+    const topic = newTopic('made-anew')
+    const group = `behind-${topic}`
     const link = kafkajsLink({ access: access(), complain: () => undefined })
     onTestFinished(() => link.close())
     await link.ensure([{ topic, partitions: 1, retentionMs: 3_600_000 }])
@@ -138,11 +141,11 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
       const found = await source.partitions()
       return found.length > 0 && found
     })
-    expect(partition).toBe('made-anew/0~1')
+    expect(partition).toBe(`${topic}/0~1`)
     const read = async (from: Source, at: number, n: number) =>
       await until('the events', async () => {
         await from.partitions()
-        const found = await from.read('made-anew/0~1', at, 100, 1e9)
+        const found = await from.read(`${topic}/0~1`, at, 100, 1e9)
         return found.length >= n && found.map(({ at: offset, doubt }) => [offset, doubt])
       })
     expect(await read(source, 0, 2)).toEqual([
@@ -150,14 +153,14 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
       [1, true],
     ])
     expect(source.trouble).toBeNull()
-    await source.commit('made-anew/0~1', '', 2)
+    await source.commit(`${topic}/0~1`, '', 2)
     await source.close()
     await send('c', 'd', 'e', 'f', 'g', 'h', 'i')
     // Whoever comes next knows of it.
     const next = openKafkaSource({ link, topic, group })
     onTestFinished(() => next.close())
     await until('it reads on', async () => (await next.partitions()).length > 0, { timeoutMs: 60_000 })
-    expect(await next.progress('made-anew/0~1', '')).toEqual({ committed: 2, planned: null })
+    expect(await next.progress(`${topic}/0~1`, '')).toEqual({ committed: 2, planned: null })
     expect(await read(next, 2, 7)).toEqual([2, 3, 4, 5, 6, 7, 8].map((offset) => [offset, offset < 8]))
     expect(said).toHaveLength(2)
   }, 120_000)

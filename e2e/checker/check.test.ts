@@ -53,6 +53,7 @@ const clean: Histories = {
     clientCall('headless', { end: 'cut', status: 0, id: '', sha256: '' }),
     clientCall('last-byte', { end: 'cut', sha256: 'part' }),
     clientCall('left', { end: 'left', sha256: 'part' }),
+    clientCall('left-early', { end: 'left', status: 0, id: '', sha256: '' }),
     clientCall('early', { end: 'cut', status: 0, id: '', sha256: '' }),
     clientCall('down', { end: 'unconnected', status: 0, id: '', sha256: '' }),
     clientCall('raced'),
@@ -83,6 +84,7 @@ const clean: Histories = {
     upstreamCall('tired', { sentSha256: null, status: 0, fault: 'broken' }),
     upstreamCall('tired', { sentSha256: null, status: 0, fault: 'broken' }),
     upstreamCall('tired', { sentSha256: null, status: 0, fault: 'broken' }),
+    upstreamCall('left-early'),
     upstreamCall('unlinked'),
     upstreamCall('drained', { sentSha256: null }),
   ],
@@ -102,6 +104,14 @@ const clean: Histories = {
     storedCall('headless', proxyLost),
     storedCall('last-byte'),
     storedCall('left', { outcome: 'client_abort', inputTokens: 10, outputTokens: 1, cost: '0.00001' }),
+    storedCall('left-early', {
+      outcome: 'client_abort',
+      status: 0,
+      inputTokens: null,
+      outputTokens: null,
+      cost: '0',
+      responseSha256: '',
+    }),
     storedCall('raced', { replayed: true }),
     storedCall('error', { status: 500, inputTokens: null, outputTokens: null, cost: '0' }),
     storedCall('broken', { outcome: 'upstream_abort', errorCode: 'upstream_reset', cost: '0' }),
@@ -140,10 +150,10 @@ const clean: Histories = {
     storedCall('unlinked', { outcome: 'upstream_abort', errorCode: 'upstream_reset', attempts: 1, replayed: true, cost: '0' }),
     storedCall('drained', { outcome: 'upstream_abort', errorCode: 'draining', cost: '0.00001' }),
   ],
-  rowSums: { calls: 16, cost: '0.00051' },
+  rowSums: { calls: 17, cost: '0.00051' },
   rollups: [
-    { of: 'r_model_1h', calls: 16, cost: '0.00051' },
-    { of: 'r_user_1d', calls: 16, cost: '0.00051' },
+    { of: 'r_model_1h', calls: 17, cost: '0.00051' },
+    { of: 'r_user_1d', calls: 17, cost: '0.00051' },
   ],
   otherRollups: [],
 }
@@ -157,10 +167,10 @@ const withoutRow = (mark: string): Histories => ({ ...clean, rows: clean.rows.fi
 test('a clean run has no fault, and its line says what it was', () => {
   const verdicts = check(clean)
   expect(verdicts).toEqual({
-    issued: 18,
+    issued: 19,
     finished: 11,
-    upstream: 18,
-    rows: 16,
+    upstream: 19,
+    rows: 17,
     lost: [],
     double: [],
     wrong: [],
@@ -168,7 +178,7 @@ test('a clean run has no fault, and its line says what it was', () => {
     proxyLost: 2,
   })
   expect(lineOf(verdicts, { seed: 7, crashes: 1 })).toBe(
-    'seed 7: issued 18, finished 11, upstream 18, rows 16 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
+    'seed 7: issued 19, finished 11, upstream 19, rows 17 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
   )
 })
 
@@ -241,6 +251,8 @@ describe('wrong', () => {
     ['refused for a client that left', 'left', { outcome: 'refused' }],
     ['no cost of a call that was left', 'left', { cost: null }],
     ['no input of a call that was left', 'left', { inputTokens: null }],
+    ['a cost where no answer had begun', 'left-early', { cost: '0.0001' }],
+    ['tokens where no answer had begun', 'left-early', { inputTokens: 10 }],
     ['another code than the event', 'broken', { errorCode: 'timeout_idle' }],
     ['another outcome than the event', 'broken', { outcome: 'client_abort' }],
     ['upstream_abort of an answer that came whole', 'whole', { outcome: 'upstream_abort' }],

@@ -221,7 +221,10 @@ const faultsOf = (
     else answered()
   } else if (client.end === 'left') {
     if (row.outcome === 'client_abort') {
-      if (upstream !== undefined && upstream.fault === undefined && !onBrokenLink)
+      // Before a byte of an answer nothing is owed: docs/accounting.md, `no_answer`.
+      if (row.status === 0)
+        must(row.cost === '0' && row.inputTokens === null, `no answer had begun, and it cost ${String(row.cost)}`)
+      else if (upstream !== undefined && upstream.fault === undefined && !onBrokenLink)
         must(row.cost !== null && row.inputTokens !== null, 'client_abort without what it cost')
     } else if (isBroken && !['complete', 'cached'].includes(row.outcome)) brokenOff()
     else {

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
-import { openKafkaSource } from './kafka-source.js'
+import { describe, expect, test } from 'vitest'
+import { PartitionMoved } from '../port.js'
+import { openKafkaSource, type KafkaSource } from './kafka-source.js'
 import type { GroupOffset, KafkaLink, KafkaMember, PlacedMessage } from './port.js'
 
 /** A topic of one partition, which is ours. */
@@ -31,6 +32,9 @@ const topicOf = (high: number, stand: GroupOffset) => {
   return {
     link,
     position: () => position,
+    forget: () => {
+      position = { offset: -1, metadata: '' }
+    },
     grow: () => messages.push({ ...(messages[0] as PlacedMessage), offset: messages.length }),
   }
 }
@@ -99,4 +103,55 @@ test('a note of somebody else is none', async () => {
   await source.partitions()
   expect(await source.partitions()).toEqual(['t/0'])
   expect(await source.progress('t/0', '')).toEqual({ committed: 1, planned: null })
+})
+
+describe('a topic that is made anew, and has as many events as were read of the old one before anybody looks', () => {
+  const known = async () => {
+    const topic = topicOf(3, { offset: 3, metadata: '{"log":1,"doubtBelow":2}' })
+    let at = 0
+    const source = openKafkaSource({ link: topic.link, topic: 't', group: 'g', now: () => at, patience: { everyMs: 10, ms: 100 } })
+    await source.partitions()
+    expect(await source.partitions()).toEqual(['t/0~1'])
+    return { ...topic, source, pass: (ms: number) => (at += ms) }
+  }
+  const begun = { offset: 0, metadata: '{"log":2,"doubtBelow":3}' }
+
+  test('it is noticed after a while, when nothing comes', async () => {
+    const { source, forget, pass, position } = await known()
+    forget()
+    expect(await source.partitions()).toEqual(['t/0~1'])
+    pass(11)
+    // Not told once: its reader forgets where it was.
+    expect(await source.partitions()).toEqual([])
+    expect(position()).toEqual(begun)
+    expect(await source.partitions()).toEqual(['t/0~2'])
+    expect(await source.progress('t/0~2', '')).toEqual({ committed: 0, planned: null })
+    expect((await source.read('t/0~2', 0, 10, 1e9)).map(({ at, doubt }) => [at, doubt])).toEqual([
+      [0, true],
+      [1, true],
+      [2, true],
+    ])
+  })
+
+  test.each([
+    ['a plan', (source: KafkaSource) => source.plan('t/0~1', '', { first: 3, last: 4 })],
+    ['a commit', (source: KafkaSource) => source.commit('t/0~1', '', 5)],
+  ])('%s from the place of before is refused', async (_, write) => {
+    const { source, forget, grow, position } = await known()
+    grow()
+    grow()
+    forget()
+    await expect(write(source)).rejects.toBeInstanceOf(PartitionMoved)
+    expect(position().offset).toBe(-1)
+    expect(await source.partitions()).toEqual(['t/0~2'])
+    expect(position()).toEqual(begun)
+  })
+
+  test('a group that somebody else moved is followed, under the same name', async () => {
+    const { link, source } = await known()
+    await link.join('g', 't').commit(0, 1, '')
+    await expect(source.plan('t/0~1', '', { first: 3, last: 4 })).rejects.toBeInstanceOf(PartitionMoved)
+    await source.partitions()
+    expect(await source.progress('t/0', '')).toEqual({ committed: 1, planned: null })
+  })
 })

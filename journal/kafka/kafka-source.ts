@@ -79,7 +79,10 @@ export const positionBehind = (
   }
 }
 
-/** How often a partition is looked at whose position lies behind its end, and how long: a new leader may not know its end at once. */
+/**
+ * How often it is looked whether the group still stands where it was seen, and where a partition ends whose position lies behind that;
+ * and how long: a new leader may not know its end at once.
+ */
 const usualPatience = { everyMs: 5000, ms: 15_000 }
 const rememberedRepeats = 50_000
 
@@ -100,6 +103,12 @@ export const openKafkaSource = (options: Options): KafkaSource => {
   /** Of the assignment that was told last. */
   let generation = -1
   const positions = new Map<string, Progress>()
+  /**
+   * Where the group stood when this process saw it last, by partition. A broker forgets it with the topic, and kafkajs does not: it reads
+   * a topic that was made anew from where it was in the old one.
+   */
+  const standing = new Map<number, GroupOffset>()
+  let lookedAt = now()
   /** Partitions whose position lies behind their end: since when, and when they are looked at again. */
   const lost = new Map<number, { readonly sentence: string; readonly since: number; readonly againAt: number }>()
   let seen = { bytes: 0, messages: 0 }
@@ -139,6 +148,26 @@ export const openKafkaSource = (options: Options): KafkaSource => {
     doubt: inDoubt(message) || message.offset < doubtBelow,
   })
 
+  const commitAt = async (partition: number, offset: number, note: Note): Promise<void> => {
+    const metadata = textOf(note)
+    await member.commit(partition, offset, metadata)
+    standing.set(partition, { offset, metadata })
+  }
+
+  /** @param reached How far its earlier log had been read. */
+  const beginAnew = async (
+    partition: number,
+    low: number,
+    { reached, because }: { readonly reached: number; readonly because: string },
+  ): Promise<void> => {
+    const begun = { plan: null, log: noteAt(partition).log + 1, doubtBelow: reached }
+    await commitAt(partition, low, begun)
+    notes.set(partition, begun)
+    lost.delete(partition)
+    log(`${topic}/${partition} is read from its beginning, ${low}: ${because}. What is stored already is not stored twice.`)
+    positions.set(name(partition), { committed: low, planned: null })
+  }
+
   /**
    * The topic was made anew, or has lost events. What lies in it now may be new, or be stored already: all of it is read, in doubt.
    */
@@ -151,12 +180,7 @@ export const openKafkaSource = (options: Options): KafkaSource => {
       lost.set(partition, { sentence, since, againAt: now() + patience.everyMs })
       return
     }
-    const begun = { plan: null, log: noteAt(partition).log + 1, doubtBelow: reached }
-    await member.commit(partition, low, textOf(begun))
-    notes.set(partition, begun)
-    lost.delete(partition)
-    log(`${place} is read from its beginning, ${low}: ${group} stood behind its end. What is stored already is not stored twice.`)
-    positions.set(name(partition), { committed: low, planned: null })
+    await beginAnew(partition, low, { reached, because: `${group} stood behind its end` })
   }
 
   /** Where the group stands in partitions that were just assigned. */
@@ -167,8 +191,17 @@ export const openKafkaSource = (options: Options): KafkaSource => {
     for (const number of wanted) {
       const stand = stands.get(number) ?? { offset: -1, metadata: '' }
       const { low, high } = ends.get(number) ?? { low: 0, high: 0 }
+      const before = standing.get(number)
+      if (stand.offset < 0 && before !== undefined && before.offset >= 0) {
+        const told = noteOf(before.metadata)
+        notes.set(number, told)
+        const reached = Math.max(before.offset, (told.plan?.last ?? -1) + 1)
+        await beginAnew(number, low, { reached, because: `the brokers do not know any more where ${group} stood` })
+        continue
+      }
       const note = noteOf(stand.metadata)
       notes.set(number, note)
+      standing.set(number, stand)
       const reached = Math.max(stand.offset, (note.plan?.last ?? -1) + 1)
       if (reached > high) {
         await behindEnd(number, reached, { low, high })
@@ -183,6 +216,28 @@ export const openKafkaSource = (options: Options): KafkaSource => {
         planned: note.plan === null || note.plan.last < low ? null : note.plan,
       })
     }
+  }
+
+  /** Partitions in which the group does not stand where it was seen are located anew, before anything more is read of them. */
+  const lookAgain = async (assigned: readonly number[]): Promise<void> => {
+    if (now() - lookedAt < patience.everyMs) return
+    lookedAt = now()
+    const stands = await link.groupOffsets(group, topic)
+    for (const partition of assigned) dropMoved(partition, stands.get(partition))
+  }
+
+  /** @returns Whether it stands elsewhere than it was seen. */
+  const dropMoved = (partition: number, stand: GroupOffset | undefined): boolean => {
+    const before = standing.get(partition)
+    if (before === undefined || before.offset === (stand?.offset ?? -1)) return false
+    positions.delete(name(partition))
+    return true
+  }
+
+  /** @throws PartitionMoved when what was read may lie in another log than what was committed. */
+  const mustStand = async (partition: string): Promise<void> => {
+    const number = numberOf(partition)
+    if (dropMoved(number, await member.position(number))) throw new PartitionMoved(partition)
   }
 
   const isReady = (partition: number): boolean => {
@@ -201,8 +256,12 @@ export const openKafkaSource = (options: Options): KafkaSource => {
         return []
       }
       const assigned = member.assigned()
+      const known = assigned.filter((partition) => positions.has(name(partition)))
+      await lookAgain(known)
+      const moved = known.filter((partition) => !positions.has(name(partition)))
       await locate(assigned.filter((partition) => !positions.has(name(partition))))
-      return isCurrent() ? assigned.filter(isReady).map(name) : []
+      // One that moved is not told, once: who holds its position forgets it.
+      return isCurrent() ? assigned.filter((partition) => !moved.includes(partition) && isReady(partition)).map(name) : []
     },
     read(partition, from, max, maxBytes) {
       positionOf(partition)
@@ -231,13 +290,15 @@ export const openKafkaSource = (options: Options): KafkaSource => {
       // The offset stays: between it and the plan's first may lie gaps that are not told yet.
       const { committed } = positionOf(partition)
       const number = numberOf(partition)
-      await member.commit(number, committed, textOf({ ...noteAt(number), plan }))
+      await mustStand(partition)
+      await commitAt(number, committed, { ...noteAt(number), plan })
       if (isCurrent()) positions.set(partition, { committed, planned: plan })
     },
     async commit(partition, _consumer, next) {
       positionOf(partition)
       const number = numberOf(partition)
-      await member.commit(number, next, textOf({ ...noteAt(number), plan: null }))
+      await mustStand(partition)
+      await commitAt(number, next, { ...noteAt(number), plan: null })
       if (isCurrent()) positions.set(partition, { committed: next, planned: null })
       const known = gaps.get(partition)
       if (known !== undefined) for (const at of known.keys()) if (at < next) known.delete(at)
