@@ -136,7 +136,7 @@ describe.skipIf(kafkaJars === null)('a topic that changes under a house (WEIR_TE
     await until('it says so', async () => (await source.partitions()).length === 0 && source.trouble !== null, {
       timeoutMs: 60_000,
     })
-    expect(source.trouble).toContain('behind stands at 8 of made-anew/0, which ends at 2')
+    expect(source.trouble).toContain(`${group} stands at 8 of ${topic}/0, which ends at 2`)
     const [partition] = await until('it reads', async () => {
       const found = await source.partitions()
       return found.length > 0 && found

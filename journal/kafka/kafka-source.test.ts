@@ -109,7 +109,13 @@ describe('a topic that is made anew, and has as many events as were read of the 
   const known = async () => {
     const topic = topicOf(3, { offset: 3, metadata: '{"log":1,"doubtBelow":2}' })
     let at = 0
-    const source = openKafkaSource({ link: topic.link, topic: 't', group: 'g', now: () => at, patience: { everyMs: 10, ms: 100 } })
+    const source = openKafkaSource({
+      link: topic.link,
+      topic: 't',
+      group: 'g',
+      now: () => at,
+      patience: { everyMs: 10, ms: 100 },
+    })
     await source.partitions()
     expect(await source.partitions()).toEqual(['t/0~1'])
     return { ...topic, source, pass: (ms: number) => (at += ms) }
