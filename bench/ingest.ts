@@ -87,7 +87,7 @@ const throughput = (events: number, engine: Engine): Promise<Throughput> =>
         const from = { at: performance.now(), cpuUs: usedUs() }
         let last = first
         while (last < events) {
-          await pause(50)
+          await pause(100)
           last = await storedBy(hub)
           if (performance.now() - from.at > storeLimitMs) throw new BenchFailed(`${last} of ${events} events are stored.`)
         }

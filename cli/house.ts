@@ -4,6 +4,7 @@ import { ownerOf } from '../core/folder-lock.js'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { prepareDataFolder } from './data-folder.js'
+import { hubNode } from './hub-node.js'
 import { checkFree, urlOf } from './listen.js'
 import type { Log } from './log.js'
 import { sameSignalMs } from './role.js'
@@ -91,8 +92,7 @@ export const startHouse = ({ config, log, env = {}, hubArgs = [], onProxyReady }
       for (const [name, port] of Object.entries(ports)) kept[variables[name] ?? name] = String(port)
     },
   }
-  // The engine's questions run on libuv's pool: with its four threads, slow ones would keep the journal's reads waiting.
-  const hubEnv = () => ({ UV_THREADPOOL_SIZE: '16', ...common.env() })
+  const hubEnv = () => hubNode(common.env())
   const proxyRoles: Supervised[] = []
   let hub: Supervised | null = null
   let stopping: Promise<void> | null = null

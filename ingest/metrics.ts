@@ -1,4 +1,4 @@
-import { Registry } from 'prom-client'
+import { Registry, type Counter } from 'prom-client'
 import { boundedNames, boundedPairs, otherName } from '../core/bounded-names.js'
 import { metricMaker } from '../core/metric-maker.js'
 import type { Enriched } from './enrich/enriched.js'
@@ -65,6 +65,31 @@ export interface Metrics {
 /** Of all label sets of calls so many keep their models: each is a histogram of 16 series, three times. */
 const mostCallSets = 300
 
+type Labels = Readonly<Record<string, string>>
+
+/** What the calls of one batch add to counters, by labels: a counter finds its series once for all of them. */
+interface Sums {
+  add(counter: Counter, labels: Labels, value: number): void
+  tell(): void
+}
+
+const createSums = (): Sums => {
+  const byCounter = new Map<Counter, Map<string, { readonly labels: Labels; value: number }>>()
+  return {
+    add(counter, labels, value) {
+      let sums = byCounter.get(counter)
+      if (sums === undefined) byCounter.set(counter, (sums = new Map()))
+      const key = Object.values(labels).join('\n')
+      const sum = sums.get(key)
+      if (sum === undefined) sums.set(key, { labels, value })
+      else sum.value += value
+    },
+    tell() {
+      for (const [counter, sums] of byCounter) for (const { labels, value } of sums.values()) counter.inc(labels, value)
+    },
+  }
+}
+
 /** One registry per pipeline; nothing global. */
 export const createMetrics = (): Metrics => {
   const registry = new Registry()
@@ -106,18 +131,18 @@ export const createMetrics = (): Metrics => {
       ? { ...labels, gen_ai_request_model: otherName, gen_ai_response_model: otherName }
       : labels
   }
-  const one = (facts: CallFacts): void => {
+  const one = (facts: CallFacts, sums: Sums): void => {
     const labels = labelsOf(facts)
     if (facts.totalMs !== null) duration.observe(labels, facts.totalMs / 1000)
     if (facts.streaming && facts.firstChunkMs !== null) firstChunk.observe(labels, facts.firstChunkMs / 1000)
     if (facts.inputTokens !== null) tokenUsage.observe({ ...labels, gen_ai_token_type: 'input' }, facts.inputTokens)
     if (facts.outputTokens !== null) tokenUsage.observe({ ...labels, gen_ai_token_type: 'output' }, facts.outputTokens)
     const who = pairOf(facts.provider, facts.model)
-    requests.inc({ ...who, outcome: facts.outcome, error_kind: facts.errorKind })
-    if (facts.costUsd !== null && facts.costUsd > 0) cost.inc(who, facts.costUsd)
-    if (facts.savedUsd !== null && facts.savedUsd > 0) saved.inc(who, facts.savedUsd)
-    if (facts.unpriced) unpriced.inc(who)
-    for (const [to, errorKind] of facts.attempts) attempts.inc({ target: target(to), error_kind: errorKind })
+    sums.add(requests, { ...who, outcome: facts.outcome, error_kind: facts.errorKind }, 1)
+    if (facts.costUsd !== null && facts.costUsd > 0) sums.add(cost, who, facts.costUsd)
+    if (facts.savedUsd !== null && facts.savedUsd > 0) sums.add(saved, who, facts.savedUsd)
+    if (facts.unpriced) sums.add(unpriced, who, 1)
+    for (const [to, errorKind] of facts.attempts) sums.add(attempts, { target: target(to), error_kind: errorKind }, 1)
   }
 
   return {
@@ -125,7 +150,9 @@ export const createMetrics = (): Metrics => {
     stored(calls, events, batchSeconds) {
       ingested.inc(events)
       batchTime.observe(batchSeconds)
-      for (const facts of calls) one(facts)
+      const sums = createSums()
+      for (const facts of calls) one(facts, sums)
+      sums.tell()
     },
     retried: () => retries.inc(),
     rollupRepaired: () => rollupRepairs.inc(),

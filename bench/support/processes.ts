@@ -2,6 +2,7 @@ import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hubNode } from '../../cli/hub-node.js'
 
 export interface Helper {
   readonly pid: number
@@ -150,7 +151,7 @@ interface Role {
 }
 
 /** One role under IPC, as `weir start` runs it, on free ports. */
-const forkRole = (role: 'proxy' | 'hub', cwd: string, env: Readonly<Record<string, string>>): Promise<Role> =>
+const forkRole = (role: 'proxy' | 'hub', cwd: string, env: NodeJS.ProcessEnv): Promise<Role> =>
   new Promise((resolve, reject) => {
     const ports = { WEIR_PROXY_PORT: '0', WEIR_WEB_PORT: '0', WEIR_INGEST_PORT: '0', WEIR_SQL_PORT: '0' }
     const child = watched(
@@ -187,7 +188,7 @@ export const forkHub = async (
   cwd: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly pid: number; readonly web: string; readonly sql: string; stop(): Promise<void> }> => {
-  const { pid, ports, stop } = await forkRole('hub', cwd, env)
+  const { pid, ports, stop } = await forkRole('hub', cwd, hubNode(env))
   return { pid, web: `http://127.0.0.1:${ports.web}`, sql: env.CLICKHOUSE_URL ?? `http://127.0.0.1:${ports.sql}`, stop }
 }
 
