@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -13,6 +13,7 @@ import { kafkaClient } from '../journal/kafka/client.js'
 import { openKafkaSource } from '../journal/kafka/kafka-source.js'
 import { kafkajsLink } from '../journal/kafka/kafkajs-link.js'
 import { whyOf } from '../journal/kafka/why.js'
+import { makeCertificates } from './fault-grid/certificates.js'
 import { freePort, kafkaJars, startKafka, type Kafka } from './servers/kafka/kafka.js'
 import { openHouse, providersAt } from './support/house.js'
 import { goneEverywhere, toldEverywhere } from './support/told-causes.js'
@@ -37,8 +38,10 @@ describe.skipIf(kafkaJars === null)('brokers that ask for a password or speak TL
   const ca = join(dir, 'broker.pem')
   let kafka: Kafka
   let fake: FakeProvider
+  const clients = join(dir, 'clients')
   let sasl = 0
   let tls = 0
+  let mutual = 0
   beforeAll(async () => {
     const keytool = (...args: readonly string[]): Buffer =>
       execFileSync('keytool', [...args, '-storepass', 'storepass', '-keystore', store], { stdio: ['ignore', 'pipe', 'ignore'] })
@@ -58,7 +61,9 @@ describe.skipIf(kafkaJars === null)('brokers that ask for a password or speak TL
       'PKCS12',
     )
     writeFileSync(ca, keytool('-exportcert', '-alias', 'broker', '-rfc'))
-    ;[sasl, tls] = [await freePort(), await freePort()]
+    mkdirSync(clients)
+    const { authorityFile } = makeCertificates(clients)
+    ;[sasl, tls, mutual] = [await freePort(), await freePort(), await freePort()]
     kafka = await startKafka({
       dir,
       format: [
@@ -68,17 +73,20 @@ describe.skipIf(kafkaJars === null)('brokers that ask for a password or speak TL
         'SCRAM-SHA-512=[name=weir,password=right]',
       ],
       extra: ({ broker, controller }) => `
-listeners=PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls}
-advertised.listeners=PLAINTEXT://127.0.0.1:${broker},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL
+listeners=PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls},MUTUAL://127.0.0.1:${mutual}
+advertised.listeners=PLAINTEXT://127.0.0.1:${broker},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls},MUTUAL://127.0.0.1:${mutual}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL,MUTUAL:SSL
 inter.broker.listener.name=PLAINTEXT
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS;User:weir
+super.users=User:ANONYMOUS;User:weir;User:CN=good
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 ${['sasl', 'tls'].flatMap((listener) => [`listener.name.${listener}.plain.sasl.jaas.config=${plain}`, ...[256, 512].map((bits) => `listener.name.${listener}.scram-sha-${bits}.sasl.jaas.config=${scram}`)]).join('\n')}
 ssl.keystore.location=${store}
 ssl.keystore.password=storepass
 ssl.keystore.type=PKCS12
+listener.name.mutual.ssl.client.auth=required
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location=${authorityFile}
 `,
     })
     fake = await startFakeProvider()
@@ -121,7 +129,24 @@ ssl.keystore.type=PKCS12
     expect(await roundTrip(tls, { ssl: { ca }, sasl: user('scram-sha-256') }, 'by-tls')).toBe('hello')
   })
 
+  test('TLS with a certificate of ours in the place of a password: there and back', async () => {
+    const ssl = { ca, cert: join(clients, 'good.pem'), certKey: join(clients, 'good.key') }
+    expect(await roundTrip(mutual, { ssl }, 'by-certificate')).toBe('hello')
+  })
+
   test.each([
+    [
+      'no certificate of ours where one is asked for',
+      () => mutual,
+      { ssl: { ca } },
+      /^The brokers do not take our certificate, or ask for one \(.*\)\. kafka\.ssl\.cert/,
+    ],
+    [
+      'a certificate of ours that the brokers do not trust',
+      () => mutual,
+      { ssl: { ca, cert: join(clients, 'self-signed.pem'), certKey: join(clients, 'self-signed.key') } },
+      /^The brokers do not take our certificate, or ask for one/,
+    ],
     [
       'a wrong password',
       () => sasl,

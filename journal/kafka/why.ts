@@ -26,6 +26,10 @@ export const whyOf = (cause: unknown): string => {
   const named = (name: string): boolean => errors.some((error) => error.name === name)
   if (named('KafkaJSSASLAuthenticationError')) return `The brokers refuse the user of kafka.sasl in weir.yaml (${said}).`
   if (notAllowed.has(typeOf(errors))) return `The user of kafka.sasl in weir.yaml may not do this (${said}).`
+  // An alert comes from the other side: what it does not like is ours, or that there is none.
+  const alert = /alert (bad certificate|unknown ca|certificate (?:required|unknown|expired|revoked))/i.exec(said)?.[1]
+  if (alert !== undefined)
+    return `The brokers do not take our certificate, or ask for one (${alert}). kafka.ssl.cert and kafka.ssl.certKey of weir.yaml name it.`
   if (/certificate|self.signed|altnames|unable to get|wrong version number|ssl3?_|SSL routines|tlsv1|EPROTO/i.test(said))
     return `No TLS with the brokers: ${said}. kafka.ssl of weir.yaml says whether there is, and whose certificates are trusted.`
   if (named('KafkaJSConnectionError') || named('KafkaJSConnectionClosedError') || named('KafkaJSRequestTimeoutError'))
