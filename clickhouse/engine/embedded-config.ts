@@ -22,6 +22,8 @@ const server = {
   text_index_header_cache_size: 8 * MiB,
   text_index_postings_cache_size: 16 * MiB,
   compiled_expression_cache_size: 8 * MiB,
+  // A thread at rest holds a stack and three descriptors; the engine keeps 1,000 of them by itself.
+  max_thread_pool_free_size: 16,
   merge_tree: {
     // `requests` has some 150 streams; with buffers of a fixed 2 MiB each one merge took 625 MB, now 106 (decisions/0030).
     min_columns_to_activate_adaptive_write_buffer: 1,

@@ -1,7 +1,9 @@
+import { startLoad } from '../checker/load.js'
 import { randomFrom } from '../support/random.js'
 import { cellName, runCell, type CellRun } from './cell.js'
 import { amountOf, flagsOf, helpOf, openScene, runCommand, WrongFlag, type Shape } from './options.js'
-import { faultKinds, type FaultKind, type Scene } from './scene.js'
+import { faultKinds, pause, type FaultKind, type Scene } from './scene.js'
+import { headersFor } from './strokes.js'
 import { tableHead, tableRow } from './table.js'
 
 // The kill matrix (reliability.md §3): every victim with every fault it can have, on one machine and scaled out.
@@ -42,12 +44,32 @@ interface Plan {
   readonly seed: () => number
 }
 
+/** In its first seconds everything of a house is compiled and found for the first time: a kill then is not what makes calls wait. */
+const warmUpMs = 10_000
+/** Its calls have marks of their own. */
+const warmUpSeed = -1
+
+const openWarm = async (shape: Shape, perSecond: number): Promise<Scene> => {
+  const scene = await openScene(shape)
+  const load = startLoad({
+    proxy: scene.proxies,
+    fake: scene.fake,
+    perSecond,
+    seed: warmUpSeed,
+    kinds: 'all',
+    headers: headersFor(scene),
+  })
+  await pause(warmUpMs)
+  await load.stop()
+  return scene
+}
+
 /** All cells of one shape; one house for all of them, and a new one wherever something did not hold. */
 const runShape = async (shape: Shape, { runs, seconds, perSecond, only, seed }: Plan, ending: AbortSignal) => {
   const rows: string[] = []
   let isGood = true
   console.error(`Starting everything, ${shape} ...`)
-  let scene = await openScene(shape)
+  let scene = await openWarm(shape, perSecond)
   const cells = cellsOf(scene, only)
   try {
     for (const { victim: name, kind } of cells) {
@@ -64,7 +86,7 @@ const runShape = async (shape: Shape, { runs, seconds, perSecond, only, seed }: 
         for (const fault of run.faults) console.error(`  ${fault}`)
         console.error(`  Data and logs: ${scene.folder}. A new house for the rest ...`)
         await scene.stop('keep')
-        scene = await openScene(shape)
+        scene = await openWarm(shape, perSecond)
       }
       const [last] = done.slice(-1)
       if (last !== undefined) rows.push(tableRow(`${shape}: ${name}`, kind, done))
