@@ -35,7 +35,7 @@ export const responseHeaders: readonly ResponseHeader[] = rows({
   Id: { twin: true, on: 'all', value: "id of the row (UUIDv7). The twin: the caller's own `Request-Id`, else the same" },
   Status: { as: 'twin alone', on: 'all', value: '`success`; `failed` on what Weir refused' },
   Provider: { twin: true, on: 'somebody was asked', value: 'who' },
-  Model: { twin: true, on: 'somebody was asked', value: 'for which model, as it was sent' },
+  Model: { twin: true, on: 'somebody was asked', value: 'for which model, as it was sent; at most its first 256 characters' },
   'Gateway-Mode': { as: 'twin alone', on: 'the same, on `/v1`', value: '`BYOK`' },
   Attempts: {
     on: 'somebody was asked, or passed over',

@@ -1,3 +1,4 @@
+import { longestName, percentEncoded } from '../core/percent-encoded.js'
 import type { Attempt, ErrorKind, Exchange, PassedOver } from '../core/exchange.js'
 
 /** What one attempt, or a target that was passed over, looks like in `Weir-Attempts`. */
@@ -17,15 +18,11 @@ export type Skipped = 'no_credential' | 'circuit_open' | 'denied' | 'body_unalte
 const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 let [lastName, lastQuoted] = ['', '""']
 
-/** A name as a quoted string of a structured field. Calls come many to the same target. */
+const asQuoted = (name: string): string => `"${plain.test(name) ? name : percentEncoded(name, '/:@')}"`
+
+/** A name, or its beginning, as a quoted string of a structured field. Calls come many to the same target. */
 export const quoted = (name: string): string => {
-  if (name !== lastName)
-    [lastName, lastQuoted] = [
-      name,
-      plain.test(name)
-        ? `"${name}"`
-        : `"${encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@')}"`,
-    ]
+  if (name !== lastName) [lastName, lastQuoted] = [name, asQuoted(name.slice(0, longestName))]
   return lastQuoted
 }
 

@@ -1,9 +1,12 @@
+import { longestName, percentEncoded } from '../core/percent-encoded.js'
 import type { CacheUse } from './cache-use.js'
 import { limitHeaders } from './limit-headers.js'
 import type { CallRecord } from './record.js'
 
-const printable = (text: string): string =>
-  /^[\x21-\x7e]*$/.test(text) ? text : encodeURIComponent(text).replaceAll('%2F', '/').replaceAll('%3A', ':')
+const printable = (text: string): string => {
+  const name = text.slice(0, longestName)
+  return /^[\x21-\x7e]*$/.test(name) ? name : percentEncoded(name, '/:')
+}
 
 /** What the cache did. A hit costs nothing, and says whose answer it is and what it saved. */
 const cacheHeaders = ({ status, replayed }: CacheUse, twins: boolean): string[] => {

@@ -80,12 +80,18 @@ const refuse = (
     record.end(endingOf(error), () => {
       resolve()
       if (res.headersSent) return void res.destroy()
-      const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
-      const headers = [...refusalHeaders(family, error, record.attempts?.spent === true), ...ownHeaders(record, true)]
-      if (record.call?.twins === true && error.status === 429) headers.push('x-helicone-error', 'rate_limited')
-      if (record.call?.twins === true && error.status === 500) headers.push('helicone-error', 'true')
-      if (!req.complete && hasBody(req)) headers.push('connection', 'close') // what is still being sent is not read
-      writeRefusal(res, error.status, headers, refusalBytes(family, error, record.id))
+      try {
+        const family = record.target?.route.family ?? familyOfPath(req.url ?? '/')
+        const headers = [...refusalHeaders(family, error, record.attempts?.spent === true), ...ownHeaders(record, true)]
+        if (record.call?.twins === true && error.status === 429) headers.push('x-helicone-error', 'rate_limited')
+        if (record.call?.twins === true && error.status === 500) headers.push('helicone-error', 'true')
+        if (!req.complete && hasBody(req)) headers.push('connection', 'close') // what is still being sent is not read
+        writeRefusal(res, error.status, headers, refusalBytes(family, error, record.id))
+      } catch (fault) {
+        // What made the answer fail may make the refusal fail as well. Nobody catches it behind the journal: every call would end.
+        house.failed(fault)
+        res.destroy()
+      }
     })
   })
 

@@ -1,3 +1,4 @@
+import { percentEncoded } from '../../core/percent-encoded.js'
 import { originOf, type Provider } from '../../core/providers/registry.js'
 import { routeOf } from '../../core/providers/routes.js'
 import type { Call, Target } from '../call.js'
@@ -34,7 +35,7 @@ const sameProvider = (method: string, own: Target, { provider, model, segment }:
   const place = placeOf(path)
   if (segment === undefined && (place === null || model === null)) return { target: own, modelInPath: place !== null }
   const named =
-    place === null || model === null ? path : path.replace(place, (_, before: string) => before + encodeURIComponent(model))
+    place === null || model === null ? path : path.replace(place, (_, before: string) => before + percentEncoded(model))
   const there = inRegion(named, provider, segment ?? null)
   return {
     target: {
