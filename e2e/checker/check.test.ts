@@ -59,7 +59,8 @@ const clean: Histories = {
     clientCall('raced'),
     clientCall('error', { status: 500 }),
     clientCall('broken', { sha256: 'part-and-event', event: 'upstream_reset' }),
-    clientCall('torn', { end: 'cut', sha256: 'part' }),
+    clientCall('torn', { end: 'cut', sha256: 'part', question: 'qt' }),
+    clientCall('follower', { end: 'cut', sha256: 'part', question: 'qt', cache: 'HIT' }),
     clientCall('miss', { question: 'q', cache: 'MISS' }),
     clientCall('hit', { question: 'q', cache: 'HIT', sha256: 'sha-miss' }),
     clientCall('moved'),
@@ -116,6 +117,15 @@ const clean: Histories = {
     storedCall('error', { status: 500, inputTokens: null, outputTokens: null, cost: '0' }),
     storedCall('broken', { outcome: 'upstream_abort', errorCode: 'upstream_reset', cost: '0' }),
     storedCall('torn', { outcome: 'stall', cost: '0' }),
+    storedCall('follower', {
+      outcome: 'stall',
+      cacheStatus: 'hit',
+      attempts: 0,
+      inputTokens: null,
+      outputTokens: null,
+      cost: '0',
+      responseSha256: 'part',
+    }),
     storedCall('miss', { cacheStatus: 'miss' }),
     storedCall('hit', {
       outcome: 'cached',
@@ -150,10 +160,10 @@ const clean: Histories = {
     storedCall('unlinked', { outcome: 'upstream_abort', errorCode: 'upstream_reset', attempts: 1, replayed: true, cost: '0' }),
     storedCall('drained', { outcome: 'upstream_abort', errorCode: 'draining', cost: '0.00001' }),
   ],
-  rowSums: { calls: 17, cost: '0.00051' },
+  rowSums: { calls: 18, cost: '0.00051' },
   rollups: [
-    { of: 'r_model_1h', calls: 17, cost: '0.00051' },
-    { of: 'r_user_1d', calls: 17, cost: '0.00051' },
+    { of: 'r_model_1h', calls: 18, cost: '0.00051' },
+    { of: 'r_user_1d', calls: 18, cost: '0.00051' },
   ],
   otherRollups: [],
 }
@@ -167,10 +177,10 @@ const withoutRow = (mark: string): Histories => ({ ...clean, rows: clean.rows.fi
 test('a clean run has no fault, and its line says what it was', () => {
   const verdicts = check(clean)
   expect(verdicts).toEqual({
-    issued: 19,
+    issued: 20,
     finished: 11,
     upstream: 19,
-    rows: 17,
+    rows: 18,
     lost: [],
     double: [],
     wrong: [],
@@ -178,7 +188,7 @@ test('a clean run has no fault, and its line says what it was', () => {
     proxyLost: 2,
   })
   expect(lineOf(verdicts, { seed: 7, crashes: 1 })).toBe(
-    'seed 7: issued 19, finished 11, upstream 19, rows 17 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
+    'seed 7: issued 20, finished 11, upstream 19, rows 18 (proxy_lost 2), lost 0, double 0, wrong 0, unseen 2, crashes 1',
   )
 })
 
@@ -247,6 +257,7 @@ describe('wrong', () => {
     ['a price for a call nobody knows the end of', 'open', { ...proxyLost, cost: '0' }],
     ['tokens of an error answer', 'error', { inputTokens: 10 }],
     ['complete, although the upstream broke off', 'broken', { outcome: 'complete' }],
+    ["a cost of another one's torn answer", 'follower', { cost: '0.0001' }],
     ['complete, although the connection was torn', 'torn', { outcome: 'complete' }],
     ['refused for a client that left', 'left', { outcome: 'refused' }],
     ['no cost of a call that was left', 'left', { cost: null }],
@@ -296,6 +307,10 @@ describe('wrong', () => {
     expect(wrong.length).toBeGreaterThan(0)
     expect(wrong.every((fault) => fault.includes(mark))).toBe(true)
     expect([lost.length, double.length]).toEqual([0, 0])
+  })
+  test('a hit that broke off, and nobody who asked the same saw that', () => {
+    const client = clean.client.map((call) => (call.mark === 'torn' ? { ...call, question: 'another' } : call))
+    expect(check({ ...clean, client }).wrong.join()).toContain('follower')
   })
   test('a broken answer that was passed on as a whole one', () => {
     const client = clean.client.map((call) => (call.mark === 'broken' ? { ...call, event: '', sha256: 'sha-broken' } : call))

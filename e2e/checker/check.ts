@@ -116,15 +116,18 @@ const groupBy = <T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<
 interface Answers {
   readonly hashes: ReadonlySet<string>
   readonly costs: ReadonlySet<string>
+  /** One of them broke off: whoever had it at the same time saw that, too. */
+  readonly broken: boolean
 }
 
 const answersTo = (client: readonly ClientCall[], upstream: ReadonlyMap<string, readonly UpstreamCall[]>) => {
-  const answers = new Map<string, { hashes: Set<string>; costs: Set<string> }>()
+  const answers = new Map<string, { hashes: Set<string>; costs: Set<string>; broken: boolean }>()
   for (const { mark, question = '' } of client) {
     if (question === '') continue
-    const known = answers.get(question) ?? { hashes: new Set<string>(), costs: new Set<string>() }
+    const known = answers.get(question) ?? { hashes: new Set<string>(), costs: new Set<string>(), broken: false }
     answers.set(question, known)
     for (const { sentSha256, cost, fault } of upstream.get(mark) ?? []) {
+      if (fault === 'broken') known.broken = true
       if (sentSha256 === null || fault !== undefined) continue
       known.hashes.add(sentSha256)
       known.costs.add(cost)
@@ -186,10 +189,11 @@ const faultsOf = (
     if (row.outcome === 'cached') hit()
     else if (row.outcome === 'complete') whole()
   }
-  const isBroken = upstream?.fault === 'broken' || onBrokenLink
+  const isBroken = upstream?.fault === 'broken' || onBrokenLink || (isHit && answers?.broken === true)
   const brokenOff = (): void => {
     must(['upstream_abort', 'stall'].includes(row.outcome), `${row.outcome}, but the upstream broke off`)
     must(isBroken, `${row.outcome}, but nobody broke off`)
+    if (isHit) must(row.cost === '0' && row.attempts === 0, `another's answer that broke off, for ${String(row.cost)}`)
   }
 
   if (client.id !== '') must(row.id === client.id, `the client was told the id ${client.id}`)
