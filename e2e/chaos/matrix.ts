@@ -51,17 +51,16 @@ const warmUpSeed = -1
 
 const openWarm = async (shape: Shape, perSecond: number): Promise<Scene> => {
   const scene = await openScene(shape)
-  const load = startLoad({
-    proxy: scene.proxies,
-    fake: scene.fake,
-    perSecond,
-    seed: warmUpSeed,
-    kinds: 'all',
-    headers: headersFor(scene),
-  })
-  await pause(warmUpMs)
-  await load.stop()
-  return scene
+  try {
+    const { proxies: proxy, fake } = scene
+    const load = startLoad({ proxy, fake, perSecond, seed: warmUpSeed, kinds: 'all', headers: headersFor(scene) })
+    await pause(warmUpMs)
+    await load.stop()
+    return scene
+  } catch (cause) {
+    await scene.stop()
+    throw cause
+  }
 }
 
 /** All cells of one shape; one house for all of them, and a new one wherever something did not hold. */

@@ -33,6 +33,9 @@ interface Note {
   readonly doubtBelow: number
 }
 
+/** How far a group got that stands there: what it had planned may be stored. */
+const reachedBy = ({ offset }: GroupOffset, { plan }: Note): number => Math.max(offset, (plan?.last ?? -1) + 1)
+
 const emptyNote: Note = { plan: null, log: 0, doubtBelow: 0 }
 
 const noteOf = (metadata: string): Note => {
@@ -195,14 +198,14 @@ export const openKafkaSource = (options: Options): KafkaSource => {
       if (stand.offset < 0 && before !== undefined && before.offset >= 0) {
         const told = noteOf(before.metadata)
         notes.set(number, told)
-        const reached = Math.max(before.offset, (told.plan?.last ?? -1) + 1)
-        await beginAnew(number, low, { reached, because: `the brokers do not know any more where ${group} stood` })
+        const because = `the brokers do not know any more where ${group} stood`
+        await beginAnew(number, low, { reached: reachedBy(before, told), because })
         continue
       }
       const note = noteOf(stand.metadata)
       notes.set(number, note)
       standing.set(number, stand)
-      const reached = Math.max(stand.offset, (note.plan?.last ?? -1) + 1)
+      const reached = reachedBy(stand, note)
       if (reached > high) {
         await behindEnd(number, reached, { low, high })
         continue
